@@ -1,0 +1,69 @@
+"""
+The one shape facts travel in.
+
+*Watch* rooms (``airflow/``, ``spark/``) make these out of what they see, *tell* (``telemetry/``) sends them. A record is
+complete when it is made: ids, parent and times are explicit, so any process that knows the facts can make the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Union
+
+
+if TYPE_CHECKING:
+    from dagtrace.semconv.metrics import Metric
+
+Value = Union[str, bool, int, float, Sequence[str], Sequence[int]]
+Attributes = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened within a span; ``time_ns`` is nanoseconds since the epoch, UTC."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes = field(default_factory=dict[str, Value])
+
+
+@dataclass(frozen=True)
+class Link:
+    """A pointer to another span."""
+
+    trace_id: int
+    span_id: int
+    attributes: Attributes = field(default_factory=dict[str, Value])
+
+
+@dataclass(frozen=True)
+class SpanRecord:
+    """
+    One finished span.
+
+    ``start_ns`` and ``end_ns`` are nanoseconds since the epoch, UTC. ``parent_id`` is None for a root. ``error`` is the
+    status message of a failed span and None where nothing failed: success leaves the status unset, as OpenTelemetry
+    asks of instrumentations. ``sampled=False`` means that whoever decided at the root wants no part of this trace.
+    """
+
+    name: str
+    trace_id: int
+    span_id: int
+    parent_id: int | None
+    start_ns: int
+    end_ns: int
+    attributes: Attributes = field(default_factory=dict[str, Value])
+    events: Sequence[Event] = ()
+    links: Sequence[Link] = ()
+    error: str | None = None
+    sampled: bool = True
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement: which instrument, how much, and the bounded attributes it is counted under."""
+
+    metric: Metric
+    value: float
+    attributes: Attributes = field(default_factory=dict[str, Value])

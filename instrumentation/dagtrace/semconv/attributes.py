@@ -1,0 +1,300 @@
+"""Attribute names. Generated from semconv/model/*.yaml by dagtrace.semconv.generate: do not edit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+AIRFLOW_COMPONENT: Final = "airflow.component"
+"""string: The Airflow process that speaks: scheduler, worker, triggerer, dag-processor."""
+
+AIRFLOW_DAG_ID: Final = "airflow.dag_id"
+"""string: The DAG's id."""
+
+AIRFLOW_DAG_OWNERS: Final = "airflow.dag.owners"
+"""string: Owners of the DAG, as Airflow joins them."""
+
+AIRFLOW_DAG_TAGS: Final = "airflow.dag.tags"
+"""string[]: Tags of the DAG, sorted."""
+
+AIRFLOW_DAG_RUN_RUN_ID: Final = "airflow.dag_run.run_id"
+"""string: The run's id, unique within its DAG."""
+
+AIRFLOW_DAG_RUN_RUN_TYPE: Final = "airflow.dag_run.run_type"
+"""string: manual, scheduled, backfill, asset_triggered …"""
+
+AIRFLOW_DAG_RUN_STATE: Final = "airflow.dag_run.state"
+"""string: The run's final state."""
+
+AIRFLOW_DAG_RUN_LOGICAL_DATE: Final = "airflow.dag_run.logical_date"
+"""string: ISO 8601; absent where Airflow has none."""
+
+AIRFLOW_DAG_RUN_RUN_AFTER: Final = "airflow.dag_run.run_after"
+"""string: ISO 8601; the earliest moment the run may start."""
+
+AIRFLOW_DAG_RUN_QUEUED_AT: Final = "airflow.dag_run.queued_at"
+"""string: ISO 8601; when the run was queued."""
+
+AIRFLOW_DAG_RUN_START_DATE: Final = "airflow.dag_run.start_date"
+"""string: ISO 8601; the database's start, whatever the span says."""
+
+AIRFLOW_DAG_RUN_END_DATE: Final = "airflow.dag_run.end_date"
+"""string: ISO 8601; the database's end."""
+
+AIRFLOW_DAG_RUN_CLEAR_NUMBER: Final = "airflow.dag_run.clear_number"
+"""int: How often the run or tasks in it were cleared."""
+
+AIRFLOW_DAG_RUN_TRIGGERED_BY: Final = "airflow.dag_run.triggered_by"
+"""string: What made the run: scheduler, ui, cli, rest_api, test …"""
+
+AIRFLOW_DAG_RUN_DAG_VERSION: Final = "airflow.dag_run.dag_version"
+"""int: Number of the DAG version the run was created with (Airflow 3)."""
+
+AIRFLOW_DAG_RUN_BUNDLE_VERSION: Final = "airflow.dag_run.bundle_version"
+"""string: Version of the DAG bundle (Airflow 3)."""
+
+AIRFLOW_TASK_ID: Final = "airflow.task_id"
+"""string: The task's id."""
+
+AIRFLOW_TASK_INSTANCE_ID: Final = "airflow.task_instance.id"
+"""string: UUID of the task instance row of this try (Airflow 3)."""
+
+AIRFLOW_TASK_INSTANCE_TRY_NUMBER: Final = "airflow.task_instance.try_number"
+"""int: 1 for the first try."""
+
+AIRFLOW_TASK_INSTANCE_MAX_TRIES: Final = "airflow.task_instance.max_tries"
+"""int: How many retries the row allows."""
+
+AIRFLOW_TASK_INSTANCE_MAP_INDEX: Final = "airflow.task_instance.map_index"
+"""int: Index of a mapped task instance, -1 for one that is not mapped."""
+
+AIRFLOW_TASK_INSTANCE_RENDERED_MAP_INDEX: Final = "airflow.task_instance.rendered_map_index"
+"""string: The map index template's text, where there is one."""
+
+AIRFLOW_TASK_INSTANCE_STATE: Final = "airflow.task_instance.state"
+"""string: Final state of this try as the database has it."""
+
+AIRFLOW_TASK_INSTANCE_START_DATE: Final = "airflow.task_instance.start_date"
+"""string: ISO 8601; the database's start, whatever the span says."""
+
+AIRFLOW_TASK_INSTANCE_END_DATE: Final = "airflow.task_instance.end_date"
+"""string: ISO 8601; the database's end."""
+
+AIRFLOW_TASK_INSTANCE_SCHEDULED_AT: Final = "airflow.task_instance.scheduled_at"
+"""string: ISO 8601; when the scheduler found it ready."""
+
+AIRFLOW_TASK_INSTANCE_QUEUED_AT: Final = "airflow.task_instance.queued_at"
+"""string: ISO 8601; when it was handed to the executor."""
+
+AIRFLOW_TASK_INSTANCE_QUEUED_DURATION: Final = "airflow.task_instance.queued_duration"
+"""double: Seconds from queued to started; they lie before the span."""
+
+AIRFLOW_TASK_INSTANCE_OPERATOR: Final = "airflow.task_instance.operator"
+"""string: Class name of the operator."""
+
+AIRFLOW_TASK_INSTANCE_POOL: Final = "airflow.task_instance.pool"
+"""string: The pool it ran in."""
+
+AIRFLOW_TASK_INSTANCE_QUEUE: Final = "airflow.task_instance.queue"
+"""string: The executor's queue."""
+
+AIRFLOW_TASK_INSTANCE_EXECUTOR: Final = "airflow.task_instance.executor"
+"""string: The executor, where the task names one."""
+
+AIRFLOW_TASK_INSTANCE_HOSTNAME: Final = "airflow.task_instance.hostname"
+"""string: Host that ran it."""
+
+AIRFLOW_TASK_INSTANCE_PID: Final = "airflow.task_instance.pid"
+"""int: Process id on that host."""
+
+DAGTRACE_ASYNC: Final = "dagtrace.async"
+"""boolean: The span may outlast its parent: nobody waits for it."""
+
+ERROR_TYPE: Final = "error.type"
+"""string: Class of the error."""
+
+EXCEPTION_TYPE: Final = "exception.type"
+"""string: Class of the exception."""
+
+EXCEPTION_MESSAGE: Final = "exception.message"
+"""string: Message, masked."""
+
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+"""string: Stack trace, masked."""
+
+HOST_NAME: Final = "host.name"
+"""string: Host of the process."""
+
+PROCESS_PID: Final = "process.pid"
+"""int: Process id."""
+
+SERVICE_NAME: Final = "service.name"
+"""string: Logical name of the service."""
+
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+"""string: One per process."""
+
+SPARK_APPLICATION_ID: Final = "spark.application.id"
+"""string: Spark's id of the application; alone it is not unique."""
+
+SPARK_APPLICATION_NAME: Final = "spark.application.name"
+"""string: The application's name."""
+
+SPARK_VERSION: Final = "spark.version"
+"""string: Version of Spark on the driver."""
+
+SPARK_MASTER: Final = "spark.master"
+"""string: The master URL."""
+
+SPARK_DEPLOY_MODE: Final = "spark.deploy_mode"
+"""string: client or cluster."""
+
+SPARK_USER: Final = "spark.user"
+"""string: The user Spark runs as."""
+
+SPARK_SQL_EXECUTION_ID: Final = "spark.sql.execution.id"
+"""int: Id of the SQL execution within the application."""
+
+SPARK_SQL_EXECUTION_ROOT_ID: Final = "spark.sql.execution.root_id"
+"""int: The execution it is a part of, where that is another one."""
+
+SPARK_SQL_DESCRIPTION: Final = "spark.sql.description"
+"""string: Spark's description: call site or the job description set by the user."""
+
+SPARK_JOB_ID: Final = "spark.job.id"
+"""int: Id of the job within the application."""
+
+SPARK_JOB_GROUP: Final = "spark.job.group"
+"""string: Job group set by the user."""
+
+SPARK_JOB_DESCRIPTION: Final = "spark.job.description"
+"""string: Job description."""
+
+SPARK_JOB_RESULT: Final = "spark.job.result"
+"""string: succeeded or failed."""
+
+SPARK_JOB_CALL_SITE: Final = "spark.job.call_site"
+"""string: Short call site of the action."""
+
+SPARK_JOB_STAGE_COUNT: Final = "spark.job.stage.count"
+"""int: Stages the job listed when it started, skipped ones included."""
+
+SPARK_STAGE_ID: Final = "spark.stage.id"
+"""int: Id of the stage within the application."""
+
+SPARK_STAGE_ATTEMPT_ID: Final = "spark.stage.attempt.id"
+"""int: 0 for the first attempt."""
+
+SPARK_STAGE_NAME: Final = "spark.stage.name"
+"""string: Spark's name of the stage."""
+
+SPARK_STAGE_DESCRIPTION: Final = "spark.stage.description"
+"""string: Description as in the stage table of Spark's UI: job description, else the name."""
+
+SPARK_STAGE_PARENT_IDS: Final = "spark.stage.parent.ids"
+"""int[]: Stages whose shuffle output it reads."""
+
+SPARK_STAGE_TASKS_TOTAL: Final = "spark.stage.tasks.total"
+"""int: Tasks of the attempt."""
+
+SPARK_STAGE_TASKS_SUCCEEDED: Final = "spark.stage.tasks.succeeded"
+"""int: Tasks that succeeded."""
+
+SPARK_STAGE_TASKS_FAILED: Final = "spark.stage.tasks.failed"
+"""int: Task attempts that failed."""
+
+SPARK_STAGE_TASKS_KILLED: Final = "spark.stage.tasks.killed"
+"""int: Task attempts that were killed."""
+
+SPARK_STAGE_TASKS_SPECULATIVE: Final = "spark.stage.tasks.speculative"
+"""int: Task attempts that were speculative copies."""
+
+SPARK_STAGE_TASK_ERROR: Final = "spark.stage.task.error"
+"""string: Last reason a task of the attempt failed, first line."""
+
+SPARK_STAGE_TASK_DURATION_P50: Final = "spark.stage.task.duration.p50"
+"""double: Seconds; median task duration, within 19 %."""
+
+SPARK_STAGE_TASK_DURATION_P95: Final = "spark.stage.task.duration.p95"
+"""double: Seconds; 95th percentile, within 19 %."""
+
+SPARK_STAGE_TASK_DURATION_MAX: Final = "spark.stage.task.duration.max"
+"""double: Seconds; the slowest task, exact."""
+
+SPARK_STAGE_SKEW: Final = "spark.stage.skew"
+"""double: Slowest task's duration over the median; 1 is even."""
+
+SPARK_STAGE_SKEW_TIME: Final = "spark.stage.skew.time"
+"""double: Seconds; slowest task's duration less the median."""
+
+SPARK_STAGE_INPUT_BYTES: Final = "spark.stage.input.bytes"
+"""int: Bytes read from storage or cache."""
+
+SPARK_STAGE_INPUT_RECORDS: Final = "spark.stage.input.records"
+"""int: Records read from storage or cache."""
+
+SPARK_STAGE_OUTPUT_BYTES: Final = "spark.stage.output.bytes"
+"""int: Bytes written to storage."""
+
+SPARK_STAGE_OUTPUT_RECORDS: Final = "spark.stage.output.records"
+"""int: Records written to storage."""
+
+SPARK_STAGE_SHUFFLE_READ_BYTES: Final = "spark.stage.shuffle.read.bytes"
+"""int: Shuffle bytes read, local and remote."""
+
+SPARK_STAGE_SHUFFLE_READ_LOCAL_BYTES: Final = "spark.stage.shuffle.read.local.bytes"
+"""int: Shuffle bytes read from the same executor."""
+
+SPARK_STAGE_SHUFFLE_READ_REMOTE_BYTES: Final = "spark.stage.shuffle.read.remote.bytes"
+"""int: Shuffle bytes read over the network."""
+
+SPARK_STAGE_SHUFFLE_READ_RECORDS: Final = "spark.stage.shuffle.read.records"
+"""int: Shuffle records read."""
+
+SPARK_STAGE_SHUFFLE_READ_FETCH_WAIT: Final = "spark.stage.shuffle.read.fetch_wait"
+"""double: Seconds tasks waited for remote shuffle blocks, summed."""
+
+SPARK_STAGE_SHUFFLE_WRITE_BYTES: Final = "spark.stage.shuffle.write.bytes"
+"""int: Shuffle bytes written."""
+
+SPARK_STAGE_SHUFFLE_WRITE_RECORDS: Final = "spark.stage.shuffle.write.records"
+"""int: Shuffle records written."""
+
+SPARK_STAGE_SHUFFLE_WRITE_TIME: Final = "spark.stage.shuffle.write.time"
+"""double: Seconds spent writing shuffle data, summed over tasks."""
+
+SPARK_STAGE_SPILL_MEMORY_BYTES: Final = "spark.stage.spill.memory.bytes"
+"""int: Bytes spilled, as they lay in memory."""
+
+SPARK_STAGE_SPILL_DISK_BYTES: Final = "spark.stage.spill.disk.bytes"
+"""int: Bytes spilled, as they lie on disk."""
+
+SPARK_STAGE_MEMORY_PEAK: Final = "spark.stage.memory.peak"
+"""int: Bytes; largest peak execution memory of one task."""
+
+SPARK_STAGE_RUN_TIME: Final = "spark.stage.run_time"
+"""double: Seconds executors ran its tasks, summed."""
+
+SPARK_STAGE_CPU_TIME: Final = "spark.stage.cpu_time"
+"""double: Seconds of CPU its tasks took, summed."""
+
+SPARK_STAGE_GC_TIME: Final = "spark.stage.gc_time"
+"""double: Seconds of JVM garbage collection during its tasks, summed."""
+
+SPARK_STAGE_DESERIALIZE_TIME: Final = "spark.stage.deserialize_time"
+"""double: Seconds tasks spent being deserialized, summed."""
+
+SPARK_STAGE_RESULT_BYTES: Final = "spark.stage.result.bytes"
+"""int: Bytes of the tasks' results."""
+
+SPARK_STAGE_SCHEDULER_DELAY: Final = "spark.stage.scheduler_delay"
+"""double: Seconds tasks spent neither running, deserializing nor returning results, summed (Spark's formula)."""
+
+SPARK_OUTCOME: Final = "spark.outcome"
+"""string: success or failure."""
+
+SPARK_IO_DIRECTION: Final = "spark.io.direction"
+"""string: read or write for shuffles."""
+
+SPARK_TASK_OUTCOME: Final = "spark.task.outcome"
+"""string: succeeded, failed or killed."""

@@ -1,0 +1,120 @@
+"""
+Writes the constants and the docs page out of ``model/*.yaml``: ``python -m dagtrace.semconv.generate``.
+
+A development tool (it needs PyYAML). ``tests/semconv`` runs it and compares, so a name that is only in the code, or
+only in the model, fails the build. The files are Weaver's v1 registry format, so Weaver can read them too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+HERE = Path(__file__).parent
+PACKAGE = HERE.parent
+NOTE = "Generated from semconv/model/*.yaml by dagtrace.semconv.generate: do not edit."
+
+
+def groups() -> list[dict[str, Any]]:
+    """Return every group of the model, in the order of the files."""
+    import yaml
+
+    found: list[dict[str, Any]] = []
+    for path in sorted((HERE / "model").glob("*.yaml")):
+        found += yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    return found
+
+
+def render() -> dict[Path, str]:
+    """Return what each generated file should contain."""
+    registry = groups()
+    attributes = [a for g in registry if g["type"] == "attribute_group" for a in g["attributes"]]
+    metrics = [g for g in registry if g["type"] == "metric"]
+    return {
+        HERE / "attributes.py": _python_attributes(attributes),
+        HERE / "metrics.py": _python_metrics(metrics),
+        PACKAGE / "spark/listener/io/dagtrace/spark/Names.java": _java(attributes),
+        PACKAGE.parent.parent / "docs/semconv.md": _docs(registry),
+    }
+
+
+def _constant(name: str) -> str:
+    return name.replace(".", "_").upper()
+
+
+def _python_attributes(attributes: list[dict[str, Any]]) -> str:
+    lines = [f'"""Attribute names. {NOTE}"""', "", "from __future__ import annotations", "", "from typing import Final", "", ""]
+    for attribute in attributes:
+        lines += [f'{_constant(attribute["id"])}: Final = "{attribute["id"]}"', f'"""{attribute["type"]}: {attribute["brief"]}"""', ""]
+    return "\n".join(lines)
+
+
+def _python_metrics(metrics: list[dict[str, Any]]) -> str:
+    lines = [
+        f'"""Metrics. {NOTE}"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import Final, NamedTuple",
+        "",
+        "",
+        "class Metric(NamedTuple):",
+        '    """One instrument: its name, kind (counter, histogram, gauge), UCUM unit, meaning and bounded attributes."""',
+        "",
+        "    name: str",
+        "    instrument: str",
+        "    unit: str",
+        "    brief: str",
+        "    attributes: tuple[str, ...]",
+        "",
+        "",
+    ]
+    for metric in metrics:
+        refs = ", ".join(f'"{a["ref"]}"' for a in metric["attributes"])
+        lines += [
+            f"{_constant(metric['metric_name'])}: Final = Metric(",
+            f'    "{metric["metric_name"]}",',
+            f'    "{metric["instrument"]}",',
+            f'    "{metric["unit"]}",',
+            f'    "{metric["brief"]}",',
+            f"    ({refs}{',' if len(metric['attributes']) == 1 else ''}),",
+            ")",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _java(attributes: list[dict[str, Any]]) -> str:
+    own = [a for a in attributes if a["id"].startswith(("spark.", "dagtrace.", "error.", "exception."))]
+    lines = ["package io.dagtrace.spark;", "", f"/** Attribute names. {NOTE} */", "final class Names {"]
+    lines += [f'  static final String {_constant(a["id"])} = "{a["id"]}";' for a in own]
+    return "\n".join([*lines, "", "  private Names() {}", "}", ""])
+
+
+def _docs(registry: list[dict[str, Any]]) -> str:
+    lines = ["# Names", "", f"<!-- {NOTE} -->", ""]
+    for group in registry:
+        if group["type"] != "attribute_group":
+            continue
+        lines += [f"## `{group['id'].removeprefix('registry.')}`", "", group["brief"], ""]
+        lines += ["| attribute | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{a['id']}` | {a['type']} | {a['brief']} |" for a in group["attributes"]]
+        lines += [""]
+    lines += ["## Metrics", "", "| metric | kind | unit | meaning | attributes |", "|---|---|---|---|---|"]
+    for group in registry:
+        if group["type"] == "metric":
+            names = ", ".join(f"`{a['ref']}`" for a in group["attributes"])
+            lines += [f"| `{group['metric_name']}` | {group['instrument']} | {group['unit']} | {group['brief']} | {names} |"]
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    """Write the generated files."""
+    for path, text in render().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
