@@ -1,0 +1,77 @@
+"""Instruments and their collection: a private MeterProvider, because Airflow replaces the global one by force."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, ObservableCounter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation
+
+from dagtrace.telemetry.process import SCOPE
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
+    from opentelemetry.sdk.resources import Resource
+
+    from dagtrace.record import Point
+    from dagtrace.semconv.metrics import Metric
+
+SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400)
+"""Histogram bounds from a tenth of a second to a day; OTel's own end at 10 s. ``OTEL_…_DEFAULT_HISTOGRAM_AGGREGATION``
+goes over them."""
+
+
+class Meter:
+    """
+    One process's instruments.
+
+    ``lasting`` is true in processes that live as long as their series should (the scheduler): they count cumulatively.
+    Short ones (a task, a Spark driver) send deltas, because a cumulative counter that lives a second is a new series
+    at 1 each time, which no backend can add up.
+    """
+
+    def __init__(self, resource: Resource, exporter: MetricExporter | None, *, lasting: bool) -> None:
+        delta = dict.fromkeys((Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA)
+        # The exporter has read OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE and ..._HISTOGRAM_AGGREGATION.
+        asked: Any = exporter
+        temporality: dict[type, Any] = dict(getattr(asked, "_preferred_temporality", None) or {})
+        if not lasting:
+            temporality.update(delta)
+        aggregation: dict[type, Any] = {Histogram: ExplicitBucketHistogramAggregation(SECONDS)}
+        wanted = (getattr(asked, "_preferred_aggregation", None) or {}).get(Histogram)
+        if wanted is not None and not isinstance(wanted, ExplicitBucketHistogramAggregation):
+            aggregation[Histogram] = wanted
+        self._reader = InMemoryMetricReader(cast("Any", temporality), cast("Any", aggregation))
+        self._provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
+        self._meter = self._provider.get_meter(SCOPE.name, SCOPE.version, SCOPE.schema_url)
+        self._instruments: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def record(self, points: Iterable[Point]) -> None:
+        """Add each point to its instrument."""
+        for point in points:
+            attributes = cast("dict[str, Any]", dict(point.attributes))
+            instrument = self._instrument(point.metric)
+            if point.metric.instrument == "histogram":
+                instrument.record(point.value, attributes)
+            elif point.metric.instrument == "counter":
+                instrument.add(point.value, attributes)
+            else:
+                instrument.set(point.value, attributes)
+
+    def collect(self) -> MetricsData | None:
+        """Return what was measured, since the start or since the last call by temporality; None where there is nothing."""
+        return self._reader.get_metrics_data() if self._instruments else None
+
+    def _instrument(self, metric: Metric) -> Any:
+        with self._lock:
+            instrument = self._instruments.get(metric.name)
+            if instrument is None:
+                create = getattr(self._meter, f"create_{metric.instrument}")
+                instrument = self._instruments[metric.name] = create(metric.name, metric.unit, metric.brief)
+            return instrument

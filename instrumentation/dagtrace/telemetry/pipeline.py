@@ -1,0 +1,196 @@
+"""
+Delivery: one bounded queue, one daemon thread, one time budget for all signals.
+
+Not the SDK's BatchSpanProcessor and PeriodicExportingMetricReader: with a dead collector their shutdown holds a process
+for 6 to 30 s, ``force_flush(timeout)`` ignores its timeout, and after a fork the metric reader's lock may be held for
+ever (opentelemetry-python #4568, #3307; measured in docs/adr/0002). The SDK's exporters, encoders and aggregation do
+the actual work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.sdk.metrics.export import MetricExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from dagtrace.record import Point
+from dagtrace.semconv import metrics
+from dagtrace.telemetry import destination, guard
+from dagtrace.telemetry.metrics import Meter
+from dagtrace.telemetry.process import make_resource
+from dagtrace.telemetry.spans import to_span
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from dagtrace.options import Options
+    from dagtrace.record import SpanRecord
+
+_log = logging.getLogger("dagtrace")
+
+def _number(variable: str, default: float) -> float:
+    """Return an ``OTEL_*`` number, or its default after one warning."""
+    text = os.environ.get(variable, "").strip()
+    try:
+        value = float(text or default)
+    except ValueError:
+        value = -1.0
+    if value <= 0:
+        guard.warn_once(variable, "%s=%r is ignored: expected a number above 0; using %s", variable, text, default)
+        return default
+    return value
+
+
+class Pipeline:
+    """What one process has to tell, on its way out."""
+
+    def __init__(
+        self, options: Options, service: str = "dagtrace", component: str | None = None, *, lasting: bool = False
+    ) -> None:
+        self.resource = make_resource(service, component)
+        self.budget = options.flush_timeout
+        self._full_budget = options.flush_timeout
+        self._sampler = TracerProvider(resource=self.resource, shutdown_on_exit=False).sampler
+        self._spans = destination.span_exporter(options)
+        self._metrics = destination.metric_exporter(options)
+        self.meter = Meter(self.resource, self._metrics, lasting=lasting)
+        self._queue: deque[ReadableSpan] = deque()
+        self._most = int(_number("OTEL_BSP_MAX_QUEUE_SIZE", 20_000))
+        self._batch = int(_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512))
+        self._delay = _number("OTEL_BSP_SCHEDULE_DELAY", 1_000) / 1_000
+        self._interval = _number("OTEL_METRIC_EXPORT_INTERVAL", 60_000) / 1_000
+        self._collected = time.monotonic()
+        self._lost = 0
+        self._told: dict[str, int] = {"errors": 0, "lost": 0}
+        self._wake = threading.Event()
+        self._waiting: deque[threading.Event] = deque()
+        self._failed = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def samples(self, trace_id: int) -> bool:
+        """Return whether the root sampler takes this trace."""
+        return self._sampler.should_sample(None, trace_id, "").decision.is_sampled()
+
+    def put(self, records: Iterable[SpanRecord]) -> None:
+        """Queue records; those the root's sampler left out stop here."""
+        self.queue([to_span(record, self.resource) for record in records if record.sampled])
+
+    def queue(self, spans: Iterable[ReadableSpan]) -> None:
+        """Queue finished SDK spans; beyond the queue's length they are lost and counted."""
+        for span in spans:
+            if self._spans is None:
+                return
+            if len(self._queue) >= self._most:
+                self._lose(1, "the queue is full (OTEL_BSP_MAX_QUEUE_SIZE)")
+                continue
+            self._queue.append(span)
+        if self._queue:
+            self._start()
+            if len(self._queue) >= self._batch:
+                self._wake.set()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver everything within ``timeout`` seconds or the rest of the budget; return whether that worked."""
+        self._start()
+        done = threading.Event()
+        started = time.monotonic()
+        self._failed = False
+        self._waiting.append(done)
+        self._wake.set()
+        finished = done.wait(max(0.0, self.budget if timeout is None else min(timeout, self.budget)))
+        if finished and not self._failed:
+            self.budget = self._full_budget
+            return True
+        self.budget -= time.monotonic() - started
+        if not finished:
+            guard.say_at_most_once_a_minute(
+                "flush",
+                "telemetry was not delivered within DAGTRACE_FLUSH_TIMEOUT=%g s%s; %d spans were still queued",
+                self._full_budget,
+                f" to {destination.endpoint('TRACES')}" if destination.endpoint("TRACES") else "",
+                len(self._queue),
+            )
+        return False
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="dagtrace-telemetry", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        # What the exporters do (requests, gRPC) must not be traced by the user's own instrumentations.
+        key: Any = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
+        if key is not None:
+            otel_context.attach(otel_context.set_value(key, value=True))
+        hush = destination.Hush()
+        while True:
+            self._wake.wait(self._delay)
+            self._wake.clear()
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            try:
+                self._deliver_spans(hush)
+                if waiting or time.monotonic() - self._collected >= self._interval:
+                    self._deliver_metrics(hush)
+            except Exception as error:  # noqa: BLE001 - the thread must outlive any one batch
+                self._failed = True
+                guard.errors["delivery"] = guard.errors.get("delivery", 0) + 1
+                guard.say_at_most_once_a_minute("delivery", "delivery failed: %s: %s", type(error).__name__, error)
+            for done in waiting:
+                done.set()
+
+    def _deliver_spans(self, hush: destination.Hush) -> None:
+        while self._queue and self._spans is not None:
+            batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
+            hush.reason = ""
+            if self._spans.export(batch) is not SpanExportResult.SUCCESS:
+                self._failed = True
+                self._lose(len(batch), hush.reason)
+
+    def _deliver_metrics(self, hush: destination.Hush) -> None:
+        self._collected = time.monotonic()
+        self._tell_own_health()
+        data = self.meter.collect()
+        if data is None or self._metrics is None:
+            return
+        hush.reason = ""
+        if self._metrics.export(data) is not MetricExportResult.SUCCESS:
+            self._failed = True
+            self._complain("metrics", hush.reason)
+
+    def _tell_own_health(self) -> None:
+        now = {"errors": sum(guard.errors.values()), "lost": self._lost}
+        for name, metric in (("errors", metrics.DAGTRACE_ERRORS), ("lost", metrics.DAGTRACE_SPANS_LOST)):
+            if now[name] > self._told[name]:
+                self.meter.record([Point(metric, now[name] - self._told[name])])
+        self._told = now
+
+    def _lose(self, count: int, reason: str) -> None:
+        self._lost += count
+        self._complain(f"{self._lost} spans", reason)
+
+    def _complain(self, what: str, reason: str) -> None:
+        where = destination.endpoint("TRACES")
+        if where is None and not reason:
+            return  # local files have said themselves why they cannot be written
+        guard.say_at_most_once_a_minute(
+            "lost", "%s could not be delivered%s: %s", what, f" to {where}" if where else "", reason or "no reason given"
+        )
+
+
+def preload(options: Options) -> None:
+    """Import what the destination needs, without opening anything."""
+    destination.span_exporter(options)
+    destination.metric_exporter(options)

@@ -1,0 +1,48 @@
+"""Who speaks: the OTel resource and scope of this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from functools import lru_cache
+from typing import Any
+
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.version import __version__ as sdk_version
+
+from dagtrace import __version__
+from dagtrace.semconv import attributes as names
+
+
+SCHEMA_URL = f"https://dagtrace.dev/schemas/{__version__}"
+"""Identifies the version of the names in ``semconv/``; it need not resolve."""
+
+SCOPE = InstrumentationScope("dagtrace", __version__, SCHEMA_URL)
+
+
+def make_resource(service: str, component: str | None) -> Resource:
+    """
+    Return the resource of this process; the user's ``OTEL_*`` variables go over our values.
+
+    Not ``Resource.create``: it searches all installed distributions for detectors, 35 ms in every task.
+    """
+    found: dict[str, Any] = {
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.version": sdk_version,
+        names.SERVICE_NAME: service,
+        names.SERVICE_INSTANCE_ID: str(uuid.uuid4()),
+        names.HOST_NAME: host_name(),
+        names.PROCESS_PID: os.getpid(),
+    }
+    if component:
+        found[names.AIRFLOW_COMPONENT] = component
+    return Resource(found, SCHEMA_URL).merge(OTELResourceDetector().detect())
+
+
+@lru_cache(maxsize=1)
+def host_name() -> str:
+    """Return this host's name, as it also stands in the names of local files."""
+    return socket.gethostname() or "localhost"

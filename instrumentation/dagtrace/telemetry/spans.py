@@ -1,0 +1,97 @@
+"""SpanRecord to the SDK's span, and the global TracerProvider for spans that the user's own code makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
+
+from dagtrace import telemetry
+from dagtrace.telemetry.process import SCOPE
+
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+
+    from dagtrace.record import Attributes, SpanRecord
+
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_LIMITS = SpanLimits()
+
+
+def to_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
+    """Return the SDK's form of a record, within the limits of ``OTEL_SPAN_*_LIMIT``."""
+    parent = None
+    if record.parent_id is not None:
+        parent = SpanContext(record.trace_id, record.parent_id, is_remote=False, trace_flags=_SAMPLED)
+    return ReadableSpan(
+        name=record.name,
+        context=SpanContext(record.trace_id, record.span_id, is_remote=False, trace_flags=_SAMPLED),
+        parent=parent,
+        resource=resource,
+        attributes=_bounded(record.attributes),
+        events=[Event(e.name, _bounded(e.attributes), e.time_ns) for e in record.events],
+        links=[
+            Link(SpanContext(k.trace_id, k.span_id, is_remote=True, trace_flags=_SAMPLED), _bounded(k.attributes))
+            for k in record.links
+        ],
+        status=Status(StatusCode.UNSET) if record.error is None else Status(StatusCode.ERROR, record.error),
+        start_time=record.start_ns,
+        end_time=record.end_ns,
+        instrumentation_scope=SCOPE,
+    )
+
+
+def _bounded(attributes: Attributes) -> Any:
+    return BoundedAttributes(
+        _LIMITS.max_span_attributes, cast("dict[str, Any]", attributes), max_value_len=_LIMITS.max_span_attribute_length
+    )
+
+
+class _Into(SpanProcessor):
+    """Sends the user's own spans the way ours go; looks the pipeline up each time, because a fork makes a new one."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context is not None and span.context.trace_flags.sampled:
+            telemetry.current().queue([span])
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return telemetry.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        telemetry.flush()
+
+
+class UserTracerProvider(TracerProvider):
+    """
+    The global provider where nobody else owns it, for what the user's code and other instrumentations trace.
+
+    Airflow 3.2 and later make their own spans through whatever provider is global, orphans all of them where it is not
+    Airflow's own: their scopes get a tracer that does nothing. Flushing goes through the one bounded flush, because
+    Airflow calls ``force_flush(30000)`` in every task and the SDK would not keep to any bound.
+    """
+
+    def get_tracer(self, instrumenting_module_name: str, *args: Any, **kwargs: Any) -> trace.Tracer:
+        """Return a tracer, one that does nothing for Airflow's own scopes."""
+        if instrumenting_module_name.partition(".")[0] == "airflow":
+            return trace.NoOpTracer()
+        return super().get_tracer(instrumenting_module_name, *args, **kwargs)
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush within the budget, however long the caller would wait."""
+        return telemetry.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Flush within the budget; the pipeline stays, it is not this provider's."""
+        telemetry.flush()
+
+
+def offer_user_provider() -> None:
+    """Set the global TracerProvider unless somebody else has."""
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        provider = UserTracerProvider(resource=telemetry.current().resource, shutdown_on_exit=False)
+        provider.add_span_processor(_Into())
+        trace.set_tracer_provider(provider)
