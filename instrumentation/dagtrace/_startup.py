@@ -88,6 +88,22 @@ def _call(callback: Callable[[], object]) -> None:
         logging.getLogger("dagtrace").warning("dagtrace could not start: %s: %s", type(error).__name__, error)
 
 
+class Door:
+    """
+    What ``opentelemetry-instrument`` and ``OTEL_CONFIG_FILE`` open, by the ``opentelemetry_instrumentor`` entry points.
+
+    It has a BaseInstrumentor's methods without importing one: the loader imports it even while the switch is off, and
+    it stays off then.
+    """
+
+    def instrument(self, **_kwargs: object) -> None:
+        """Do what the start-up files do."""
+        main()
+
+    def uninstrument(self, **_kwargs: object) -> None:
+        """Patches stay until the process ends: taking them from a running scheduler would tear its traces."""
+
+
 class _Finder:
     """
     A meta path finder that finds nothing itself: it lets the others find a module and calls back after its execution.

@@ -1,0 +1,87 @@
+"""Every difference between Airflow's versions, and the names of Airflow's that dagtrace leans on. Written for 3.3."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dagtrace.masking import mask
+from dagtrace.patch import Patch
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+SUPERVISOR = "airflow.sdk.execution_time.supervisor"
+"""Imported by every process that forks tasks."""
+
+CONTROL_FLOW = frozenset(
+    {
+        "TaskDeferred",
+        "TaskAwaitingInput",
+        "AirflowRescheduleException",
+        "AirflowSkipException",
+        "DagRunTriggerException",
+        "DownstreamTasksSkipped",
+    }
+)
+"""Exceptions by which a task says what comes next; none is an error. Looked up by name in the exception's MRO."""
+
+FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
+"""States of a task instance that no longer change by themselves (``airflow.utils.state.State.finished``)."""
+
+RUN_FINAL_STATES = ("success", "failed")
+
+TEST_TRIGGER = "test"
+"""``dag_run.triggered_by`` of ``dag.test()``: its own process tells that run."""
+
+
+def patches() -> list[Patch]:
+    """Return the places to wrap."""
+    from dagtrace.airflow import dag_test, execution, reader
+
+    return [
+        Patch("airflow.sdk.execution_time.task_runner", "_run_execute_callable", execution.around_execute),
+        Patch("airflow.jobs.scheduler_job_runner", "SchedulerJobRunner._run_scheduler_loop", reader.around_loop),
+        Patch("airflow.sdk.definitions.dag", "DAG.test", dag_test.around_test),
+    ]
+
+
+def task_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return (task instance, task) from the arguments of the wrapped execute function."""
+    context = kwargs.get("context", args[0] if args else None)
+    task = kwargs.get("task", args[2] if len(args) > 2 else None)  # noqa: PLR2004 - (context, execute, task)
+    return (context or {})["ti"], task
+
+
+def run_start(ti: Any) -> datetime | None:
+    """Return ``dag_run.start_date`` as the task process has it, in ``TIRunContext.dag_run`` from the API server."""
+    context = getattr(ti, "_ti_context_from_server", None)
+    return context.dag_run.start_date if context is not None else None
+
+
+def redact(text: str) -> str:
+    """Return ``text`` masked by Airflow's secrets masker (it knows the connections' passwords), then by ours."""
+    masker: Any = importlib.import_module("airflow.sdk._shared.secrets_masker")
+    return mask(str(masker.redact(text)))
+
+
+def engine() -> Any:
+    """Return Airflow's own SQLAlchemy engine, or None before Airflow has one."""
+    return getattr(importlib.import_module("airflow.settings"), "engine", None)
+
+
+def tables() -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Return the tables dag_run, task_instance, task_instance_history, dag, dag_tag and dag_version."""
+    models = (
+        ("dagrun", "DagRun"),
+        ("taskinstance", "TaskInstance"),
+        ("taskinstancehistory", "TaskInstanceHistory"),
+        ("dag", "DagModel"),
+        ("dag", "DagTag"),
+        ("dag_version", "DagVersion"),
+    )
+    found = tuple(getattr(importlib.import_module(f"airflow.models.{m}"), name).__table__ for m, name in models)
+    assert len(found) == len(models)
+    return found  # pyright: ignore[reportReturnType] - the length is checked above

@@ -1,0 +1,156 @@
+"""
+Reads Airflow's database: runs and tries as plain rows.
+
+Every query goes by primary key, by the partial index on running runs, or by (dag_id, run_id); never by ``end_date``,
+which has no index. All are reads, over Airflow's own engine, on a connection given back at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, or_, select, tuple_
+
+from dagtrace.airflow import compat
+from dagtrace.airflow.facts import Run, Try
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+Key = tuple[str, str]
+"""(dag_id, run_id)"""
+
+_CHUNK = 200
+"""Keys per query: well below every database's limit of parameters."""
+
+_RUN_COLUMNS = (
+    *("id", "dag_id", "run_id", "run_type", "state", "queued_at", "start_date", "end_date", "created_at"),
+    *("logical_date", "run_after", "clear_number", "triggered_by", "bundle_version", "created_dag_version_id"),
+)
+_TRY_COLUMNS = (
+    *("dag_id", "run_id", "task_id", "map_index", "try_number", "max_tries", "state", "start_date", "end_date"),
+    *("scheduled_dttm", "queued_dttm", "operator", "pool", "queue", "executor", "hostname", "pid"),
+    "rendered_map_index",
+)
+
+
+class Database:
+    """The questions the reader asks; each call is one short transaction."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._runs, self._tries, self._history, self._dags, self._tags, self._versions = compat.tables()
+
+    def newest_id(self) -> int:
+        """Return the highest ``dag_run.id``, 0 where there is no run yet."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(func.max(self._runs.c.id))).scalar() or 0)
+
+    def open_and_new(self, after_id: int) -> list[tuple[int, Run]]:
+        """Return (id, run) of every run queued or running now, and of every run made since ``after_id``."""
+        runs = self._runs.c
+        return self._select_runs(or_(runs.state.in_(("queued", "running")), runs.id > after_id))
+
+    def runs(self, keys: Iterable[Key]) -> list[tuple[int, Run]]:
+        """Return (id, run) of the runs with these keys; a deleted one is not among them."""
+        runs = self._runs.c
+        found: list[tuple[int, Run]] = []
+        for chunk in _chunks(keys):
+            found += self._select_runs(tuple_(runs.dag_id, runs.run_id).in_(chunk))
+        return found
+
+    def tries(self, keys: Iterable[Key], since: datetime | None = None) -> Iterator[tuple[Key, Try]]:
+        """
+        Yield every try of these runs in a final state, those of the history first: it wins where both have one.
+
+        ``since`` leaves out rows of ``task_instance`` that have not changed after it.
+        """
+        for chunk in _chunks(keys):
+            seen: set[tuple[str, str, str, int, int]] = set()
+            with self._engine.connect() as connection:
+                for table, changed in ((self._history, None), (self._tries, since)):
+                    for row in connection.execute(self._select_tries(table, chunk, changed)):
+                        unique = (row.dag_id, row.run_id, row.task_id, row.map_index, row.try_number)
+                        if unique not in seen:
+                            seen.add(unique)
+                            yield (row.dag_id, row.run_id), _try(row)
+
+    def describe(self, run: Run) -> tuple[str | None, tuple[str, ...]]:
+        """Return the owners and the sorted tags of a run's DAG."""
+        with self._engine.connect() as connection:
+            owners = connection.execute(select(self._dags.c.owners).where(self._dags.c.dag_id == run.dag_id)).scalar()
+            tags = connection.execute(select(self._tags.c.name).where(self._tags.c.dag_id == run.dag_id)).scalars()
+            return owners, tuple(sorted(tags))
+
+    def _select_runs(self, condition: Any) -> list[tuple[int, Run]]:
+        version = self._versions.c
+        query = (
+            select(*(self._runs.c[name] for name in _RUN_COLUMNS), version.version_number)
+            .select_from(
+                self._runs.outerjoin(self._versions, self._runs.c.created_dag_version_id == version.id)
+            )
+            .where(condition)
+        )
+        with self._engine.connect() as connection:
+            return [(row.id, _run(row)) for row in connection.execute(query)]
+
+    def _select_tries(self, table: Any, keys: Sequence[Key], since: datetime | None) -> Any:
+        identifier = table.c["task_instance_id" if table is self._history else "id"].label("ti_id")
+        condition = and_(tuple_(table.c.dag_id, table.c.run_id).in_(keys), table.c.state.in_(compat.FINAL_STATES))
+        if since is not None:
+            condition = and_(condition, table.c.updated_at >= since)
+        return select(identifier, *(table.c[name] for name in _TRY_COLUMNS)).where(condition)
+
+
+def _chunks(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    rest = list(keys)
+    for start in range(0, len(rest), _CHUNK):
+        yield rest[start : start + _CHUNK]
+
+
+def _text(value: Any) -> str | None:
+    """Return an enum's value or the string itself."""
+    return None if value is None else str(getattr(value, "value", value))
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        dag_id=row.dag_id,
+        run_id=row.run_id,
+        run_type=_text(row.run_type) or "",
+        state=_text(row.state) or "",
+        queued_at=row.queued_at,
+        start_date=row.start_date,
+        end_date=row.end_date,
+        created_at=row.created_at,
+        logical_date=row.logical_date,
+        run_after=row.run_after,
+        clear_number=row.clear_number or 0,
+        triggered_by=_text(row.triggered_by),
+        dag_version=row.version_number,
+        bundle_version=row.bundle_version,
+    )
+
+
+def _try(row: Any) -> Try:
+    return Try(
+        id=str(row.ti_id),
+        task_id=row.task_id,
+        map_index=row.map_index,
+        try_number=row.try_number,
+        max_tries=row.max_tries,
+        state=_text(row.state) or "",
+        start_date=row.start_date,
+        end_date=row.end_date,
+        scheduled_at=row.scheduled_dttm,
+        queued_at=row.queued_dttm,
+        operator=row.operator,
+        pool=row.pool,
+        queue=row.queue,
+        executor=row.executor,
+        hostname=row.hostname,
+        pid=row.pid,
+        rendered_map_index=row.rendered_map_index,
+    )

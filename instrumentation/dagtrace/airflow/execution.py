@@ -1,0 +1,140 @@
+"""
+The task process: tells ``execute``, and makes it the current span while the operator runs.
+
+One function is wrapped, the one every normal, mapped, resumed and sensor task goes through; it sees the real exception.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from dagtrace import identity, telemetry
+from dagtrace.airflow import compat, dag_test
+from dagtrace.options import options
+from dagtrace.record import Event, SpanRecord, Value
+from dagtrace.semconv import attributes as names
+from dagtrace.telemetry.guard import guarded
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_STACK_LIMIT = 8_000
+"""Characters of a stack trace that are kept: its end, where the error is."""
+
+
+class Execution:
+    """One process's work on one try, from before the operator's ``execute`` to after it."""
+
+    def __init__(self, ti: Any, task: Any) -> None:
+        self._start_ns = time.time_ns()
+        run_start = compat.run_start(ti)
+        self._trace_id = identity.run_trace_id(
+            ti.dag_id,
+            ti.run_id,
+            identity.microseconds(run_start) if run_start else 0,
+            dag_test.nonce(ti.dag_id),
+        )
+        self._sampled = telemetry.sampled(self._trace_id)
+        map_index = -1 if ti.map_index is None else ti.map_index
+        self._parent_id = identity.try_span_id(self._trace_id, ti.task_id, map_index, ti.try_number)
+        self._operator: str = getattr(task, "task_type", None) or type(task).__name__
+        self._attributes: dict[str, Value] = {
+            names.AIRFLOW_DAG_ID: ti.dag_id,
+            names.AIRFLOW_DAG_RUN_RUN_ID: ti.run_id,
+            names.AIRFLOW_TASK_ID: ti.task_id,
+            names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: ti.try_number,
+            names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: map_index,
+            names.AIRFLOW_TASK_INSTANCE_OPERATOR: self._operator,
+        }
+        from dagtrace.telemetry.process import host_name
+
+        self._span_id = identity.execution_span_id(self._parent_id, host_name(), os.getpid(), self._start_ns)
+        flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if self._sampled else trace.TraceFlags.DEFAULT)
+        span = trace.NonRecordingSpan(
+            trace.SpanContext(self._trace_id, self._span_id, is_remote=False, trace_flags=flags)
+        )
+        # An empty context below: what the executor's process had current when it forked is not this task's parent.
+        self._token = otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell the span; ``error`` is what ``execute`` raised, also where that is control flow."""
+        end_ns = time.time_ns()
+        otel_context.detach(self._token)
+        attributes, events, message = dict(self._attributes), (), None
+        if error is not None and not is_control_flow(error):
+            message = compat.redact(str(error))
+            kind = qualified_name(type(error))
+            attributes[names.ERROR_TYPE] = kind
+            events = (Event("exception", end_ns, _exception_attributes(error, kind, message)),)
+            message = message.partition("\n")[0] or kind
+        telemetry.tell(
+            SpanRecord(
+                name=f"execute {self._operator}",
+                trace_id=self._trace_id,
+                span_id=self._span_id,
+                parent_id=self._parent_id,
+                start_ns=self._start_ns,
+                end_ns=end_ns,
+                attributes=attributes,
+                events=events,
+                error=message,
+                sampled=self._sampled,
+            )
+        )
+
+
+def is_control_flow(error: BaseException) -> bool:
+    """Whether the exception says what comes next (deferral, reschedule, skip …) and nothing went wrong."""
+    return any(kind.__name__ in compat.CONTROL_FLOW for kind in type(error).__mro__)
+
+
+def qualified_name(kind: type) -> str:
+    """Return ``error.type``: the class with its module, builtins without."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _exception_attributes(error: BaseException, kind: str, message: str) -> dict[str, Value]:
+    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {
+        names.EXCEPTION_TYPE: kind,
+        names.EXCEPTION_MESSAGE: message,
+        names.EXCEPTION_STACKTRACE: compat.redact(stack)[-_STACK_LIMIT:],
+    }
+
+
+def around_execute(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Wrap ``task_runner._run_execute_callable(context, execute, task)``; the user's exception passes as it is."""
+    execution = _begin(args, kwargs)
+    if execution is None:
+        return wrapped(*args, **kwargs)
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        _end(execution, error)
+        raise
+    _end(execution, None)
+    return result
+
+
+@guarded
+def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
+    ti, task = compat.task_of(args, kwargs)
+    if not options().traces(ti.dag_id):
+        return None
+    telemetry.describe("airflow", "worker")
+    telemetry.offer_user_provider()
+    return Execution(ti, task)
+
+
+@guarded
+def _end(execution: Execution, error: BaseException | None) -> None:
+    execution.end(error)

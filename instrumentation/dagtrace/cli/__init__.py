@@ -1,0 +1,47 @@
+"""The ``dagtrace`` command; each subcommand is a module, imported when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from dagtrace import __version__
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    parser = argparse.ArgumentParser(prog="dagtrace", description="OpenTelemetry for data pipelines.")
+    parser.add_argument("--version", action="version", version=f"dagtrace {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    view = commands.add_parser("view", help="draw the traces in local files as trees")
+    view.add_argument("path", nargs="?", help="a folder or a traces*.jsonl file (default: DAGTRACE_HOME)")
+    view.add_argument("--json", action="store_true", help="the same trees for programs: one JSON array")
+    view.add_argument("--last", type=int, metavar="N", help="only the N newest traces")
+    view.add_argument("--trace", metavar="ID", help="only the trace whose id begins so")
+
+    demo = commands.add_parser("demo", help="run the flights DAG in this process and draw its trace")
+    demo.add_argument("--folder", help="where the demo keeps its Airflow, data and traces (default: ./.demo)")
+    demo.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.command == "view":
+            from dagtrace.cli.view import run
+
+            return run(arguments.path, as_json=arguments.json, last=arguments.last, trace=arguments.trace)
+        from dagtrace.cli.demo import run as run_demo
+
+        return run_demo(arguments.folder)
+    except BrokenPipeError:
+        sys.stderr.close()  # `dagtrace view | head` is no error
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""``python -m dagtrace.cli``."""
+
+import sys
+
+from dagtrace.cli import main
+
+
+sys.exit(main())

@@ -1,0 +1,177 @@
+"""``dagtrace view``: each trace as a tree in the terminal, or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagtrace.cli.traces import Node, Trace, Unreadable, read
+from dagtrace.options import options
+from dagtrace.semconv import attributes as names
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.tree import Tree
+
+
+def run(path: str | None, *, as_json: bool, last: int | None, trace: str | None) -> int:
+    """Draw what ``path`` holds; return 0, or 2 after one line on stderr where there is nothing to draw."""
+    try:
+        traces = read(Path(path).expanduser() if path else options().home)
+    except Unreadable as error:
+        print(f"dagtrace view: {error}", file=sys.stderr)
+        return 2
+    if trace:
+        traces = [t for t in traces if f"{t.trace_id:032x}".startswith(trace.lower())]
+    if last:
+        traces = traces[-last:]
+    if as_json:
+        json.dump([document(t) for t in traces], sys.stdout, indent=1)
+        print()
+    else:
+        draw(traces)
+    return 0
+
+
+def document(trace: Trace) -> dict[str, Any]:
+    """Return a trace as plain data: times in seconds since the epoch, durations in seconds, ids in hex."""
+
+    def node(item: Node) -> dict[str, Any]:
+        span = item.span
+        return {
+            "name": span.name,
+            "span_id": f"{span.span_id:016x}",
+            "parent_id": f"{span.parent_id:016x}" if span.parent_id is not None else None,
+            "start": span.start_ns / 1e9,
+            "duration": item.duration,
+            "error": span.error,
+            "attributes": dict(span.attributes),
+            "events": [{"name": e.name, "attributes": dict(e.attributes)} for e in span.events],
+            "service": item.resource.get(names.SERVICE_NAME),
+            "children": [node(child) for child in item.children],
+        }
+
+    return {
+        "trace_id": f"{trace.trace_id:032x}",
+        "roots": [node(root) for root in trace.roots],
+        "orphans": [node(orphan) for orphan in trace.orphans],
+    }
+
+
+def draw(traces: Sequence[Trace]) -> None:
+    """Print each trace as a tree."""
+    from rich.console import Console
+    from rich.tree import Tree
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width: let lines be as long as they are
+    for trace in traces:
+        started = datetime.fromtimestamp(trace.start_ns / 1e9, timezone.utc)
+        tree = Tree(f"[dim]trace {trace.trace_id:032x}  {started:%Y-%m-%d %H:%M:%S} UTC[/]", guide_style="dim")
+        for root in trace.roots:
+            _grow(tree, root)
+        if trace.orphans:
+            missing = tree.add("[yellow]parent not in these files (yet)[/]")
+            for orphan in trace.orphans:
+                _grow(missing, orphan)
+        console.print(tree)
+        console.print()
+
+
+def _grow(tree: Tree, node: Node) -> None:
+    branch = tree.add(_label(node))
+    for child in node.children:
+        _grow(branch, child)
+
+
+def _label(node: Node) -> str:
+    """Return one line: mark, name, what tells it from its siblings, duration, numbers, error."""
+    from rich.markup import escape
+
+    span = node.span
+    mark = "[red]✗[/]" if span.error is not None else "[green]✓[/]"
+    kind = span.name.partition(" ")[0]
+    parts = [f"{mark} [bold]{escape(span.name)}[/]", *(f"[cyan]{escape(text)}[/]" for text in _which(node, kind))]
+    parts.append(f"[magenta]{seconds(node.duration)}[/]")
+    if kind == "spark.stage":
+        parts.append(f"[dim]{escape(_stage_numbers(node))}[/]")
+    state = span.attributes.get(names.AIRFLOW_TASK_INSTANCE_STATE) or span.attributes.get(names.AIRFLOW_DAG_RUN_STATE)
+    if state and state not in ("success", "failed"):
+        parts.append(f"[yellow]{escape(str(state))}[/]")
+    if span.error and kind not in ("dag_run", "task_instance"):
+        error_type = str(span.attributes.get(names.ERROR_TYPE, ""))
+        message = span.error.partition("\n")[0]
+        parts.append(f"[red]{escape(f'{error_type}: {message}' if error_type else message)[:160]}[/]")
+    return "  ".join(parts)
+
+
+def _which(node: Node, kind: str) -> list[str]:
+    found = node.span.attributes
+    if kind == "dag_run":
+        return [str(found.get(names.AIRFLOW_DAG_RUN_RUN_ID, ""))]
+    if kind == "task_instance":
+        index = found.get(names.AIRFLOW_TASK_INSTANCE_MAP_INDEX, -1)
+        rendered = found.get(names.AIRFLOW_TASK_INSTANCE_RENDERED_MAP_INDEX)
+        where = [] if index == -1 else [f"[{rendered or index}]"]
+        return [*where, f"try {found.get(names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER, '?')}"]
+    if kind == "spark.sql":
+        description = str(found.get(names.SPARK_SQL_DESCRIPTION, ""))
+        return [f"#{found.get(names.SPARK_SQL_EXECUTION_ID, '?')}", description.partition("\n")[0][:60]]
+    if kind == "spark.job":
+        return [f"#{found.get(names.SPARK_JOB_ID, '?')}"]
+    if kind == "spark.stage":
+        attempt = found.get(names.SPARK_STAGE_ATTEMPT_ID, 0)
+        again = f".{attempt}" if attempt else ""
+        return [f"#{found.get(names.SPARK_STAGE_ID, '?')}{again}", str(found.get(names.SPARK_STAGE_NAME, ""))[:40]]
+    return []
+
+
+def _stage_numbers(node: Node) -> str:
+    found = node.span.attributes
+
+    def number(name: str) -> float:
+        value = found.get(name, 0)
+        return value if isinstance(value, (int, float)) else 0
+
+    done, total = number(names.SPARK_STAGE_TASKS_SUCCEEDED), number(names.SPARK_STAGE_TASKS_TOTAL)
+    parts = [f"tasks {done:g}/{total:g}"]
+    if failed := number(names.SPARK_STAGE_TASKS_FAILED):
+        parts.append(f"{failed:g} failed")
+    for label, name in (
+        ("in", names.SPARK_STAGE_INPUT_BYTES),
+        ("out", names.SPARK_STAGE_OUTPUT_BYTES),
+        ("shuffle read", names.SPARK_STAGE_SHUFFLE_READ_BYTES),
+        ("shuffle write", names.SPARK_STAGE_SHUFFLE_WRITE_BYTES),
+        ("spill", names.SPARK_STAGE_SPILL_DISK_BYTES),
+    ):
+        if number(name):
+            parts.append(f"{label} {size(number(name))}")
+    if number(names.SPARK_STAGE_SKEW):
+        parts.append(f"skew {number(names.SPARK_STAGE_SKEW):.1f}")
+    return " · ".join(parts)
+
+
+def seconds(value: float) -> str:
+    """Return a duration as people say it."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def size(value: float) -> str:
+    """Return bytes as people say them, in powers of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:  # noqa: PLR2004
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
