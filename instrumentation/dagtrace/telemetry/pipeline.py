@@ -76,12 +76,14 @@ class Pipeline:
         self._wake = threading.Event()
         self._waiting: deque[threading.Event] = deque()
         self._failed = False
+        self._in_hand = 0
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def samples(self, trace_id: int) -> bool:
         """Return whether the root sampler takes this trace."""
-        return self._sampler.should_sample(None, trace_id, "").decision.is_sampled()
+        # An empty context, not None: None means the current one, and Airflow's own unsampled span may be current.
+        return self._sampler.should_sample(otel_context.Context(), trace_id, "").decision.is_sampled()
 
     def put(self, records: Iterable[SpanRecord]) -> None:
         """Queue records; those the root's sampler left out stop here."""
@@ -117,10 +119,10 @@ class Pipeline:
         if not finished:
             guard.say_at_most_once_a_minute(
                 "flush",
-                "telemetry was not delivered within DAGTRACE_FLUSH_TIMEOUT=%g s%s; %d spans were still queued",
+                "telemetry was not delivered within DAGTRACE_FLUSH_TIMEOUT=%g s%s; %d spans were still to go",
                 self._full_budget,
                 f" to {destination.endpoint('TRACES')}" if destination.endpoint("TRACES") else "",
-                len(self._queue),
+                len(self._queue) + self._in_hand,
             )
         return False
 
@@ -154,10 +156,11 @@ class Pipeline:
     def _deliver_spans(self, hush: destination.Hush) -> None:
         while self._queue and self._spans is not None:
             batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
-            hush.reason = ""
+            self._in_hand, hush.reason = len(batch), ""
             if self._spans.export(batch) is not SpanExportResult.SUCCESS:
                 self._failed = True
                 self._lose(len(batch), hush.reason)
+            self._in_hand = 0
 
     def _deliver_metrics(self, hush: destination.Hush) -> None:
         self._collected = time.monotonic()

@@ -1,0 +1,1 @@
+"""Real parts for the tests: an OTLP sink, a PostgreSQL, an Airflow."""

@@ -1,0 +1,151 @@
+"""A real Airflow in processes of its own: database, API server and scheduler, as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BIN = Path(sys.executable).parent
+DAGS = Path(__file__).parent.parent / "dags"
+
+
+def environment(home: Path, traces: Path, dags: Path = DAGS, **extra: str) -> dict[str, str]:
+    """Return the environment of an Airflow at ``home`` that is traced into ``traces``; ``extra`` goes over it."""
+    own = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "DAGTRACE_ENABLED": "true",
+        "DAGTRACE_HOME": str(traces),
+        "NO_COLOR": "1",
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "DAGTRACE", "OTEL", "PYTEST"))}
+    return {**inherited, **own, **extra}
+
+
+def run(env: Mapping[str, str], *command: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run a command of the test environment and return what it printed; raise with its output where it failed."""
+    done = subprocess.run([str(BIN / command[0]), *command[1:]], env=dict(env), timeout=timeout, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+    return done
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Airflow:
+    """API server and scheduler with LocalExecutor over a PostgreSQL database; a context manager."""
+
+    def __init__(self, folder: Path, database: str, **extra: str) -> None:
+        port = free_port()
+        self.folder = folder
+        self.traces = folder / "traces"
+        self.env = environment(
+            folder / "airflow",
+            self.traces,
+            **{
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+                "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+                "AIRFLOW__CORE__PARALLELISM": "4",
+                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+                "AIRFLOW__API__PORT": str(port),
+                "AIRFLOW__API__HOST": "127.0.0.1",
+                "AIRFLOW__API__WORKERS": "1",
+                "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
+                "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(16),
+                "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+                "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+                **extra,
+            },
+        )
+        self._url = f"http://127.0.0.1:{port}/api/v2/version"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Airflow:
+        run(self.env, "airflow", "db", "migrate")
+        run(self.env, "airflow", "dags", "reserialize")
+        self.start("api-server")
+        self._wait_for_api()
+        self.start("scheduler")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for name in list(self._processes):
+            self.stop(name)
+
+    def start(self, name: str) -> None:
+        """Start one of Airflow's processes; its output goes to a file of its name."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            command = [str(BIN / "airflow"), name]
+            self._processes[name] = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, start_new_session=True)
+
+    def stop(self, name: str, timeout: float = 60) -> float:
+        """Ask one of the processes to end as an operator would (SIGTERM); return how long it took, in seconds."""
+        process = self._processes.pop(name)
+        started = time.monotonic()
+        process.terminate()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            raise AssertionError(f"{name} did not end within {timeout} s:\n{self.log(name)[-4000:]}") from None
+        return time.monotonic() - started
+
+    def log(self, name: str) -> str:
+        """Return what one of the processes printed."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Make a manual run."""
+        run(self.env, "airflow", "dags", "trigger", dag_id, "--run-id", run_id)
+
+    def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
+        """Wait until a run is final in the database and return its state."""
+        deadline = time.monotonic() + timeout
+        state = None
+        while time.monotonic() < deadline:
+            rows = self.query("select state from dag_run where dag_id = %s and run_id = %s", dag_id, run_id)
+            state = rows[0]["state"] if rows else None
+            if state in ("success", "failed"):
+                return state
+            time.sleep(0.5)
+        raise AssertionError(f"{dag_id} {run_id} is {state} after {timeout} s:\n{self.log('scheduler')[-6000:]}")
+
+    def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Ask the database, past Airflow's code and ours."""
+        import psycopg2.extras
+
+        url = self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
+        with psycopg2.connect(url) as connection, connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(sql, values)
+            return [dict(row) for row in cursor.fetchall()]
+
+    def _wait_for_api(self, timeout: float = 120) -> None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(self._url, timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.5)
+        raise AssertionError(f"the API server does not answer:\n{self.log('api-server')[-4000:]}")

@@ -1,0 +1,81 @@
+"""A small OTLP/HTTP collector: takes protobuf or JSON, keeps every span and metric, and can refuse or keep silent."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from dagtrace.telemetry.otlp_json import to_line
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TYPES: dict[str, Any] = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
+
+
+class Sink:
+    """An endpoint on loopback; ``requests`` are the export requests it took, by path, as OTLP/JSON."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.requests: dict[str, list[dict[str, Any]]] = {path: [] for path in _TYPES}
+        self.headers: list[dict[str, str]] = []
+        sink = self
+        self._release = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if silent:
+                    sink._release.wait(60)
+                    return
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                sink.headers.append(dict(self.headers))
+                if "json" in self.headers["Content-Type"]:
+                    sink.requests[self.path].append(json.loads(body))
+                else:
+                    message = _TYPES[self.path]()
+                    message.ParseFromString(body)
+                    sink.requests[self.path].append(json.loads(to_line(message)))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._release.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def save_traces(self, path: Path) -> None:
+        """Write the traces it took as a local file, so that both are read by the same code."""
+        path.write_text("".join(json.dumps(request) + "\n" for request in self.requests["/v1/traces"]))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return every metric of every request."""
+        return [
+            metric
+            for request in self.requests["/v1/metrics"]
+            for resource in request.get("resourceMetrics", ())
+            for scope in resource.get("scopeMetrics", ())
+            for metric in scope.get("metrics", ())
+        ]
+
+
