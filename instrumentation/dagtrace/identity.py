@@ -51,10 +51,12 @@ def run_trace_id(dag_id: str, run_id: str, generation: int, nonce: str = "") -> 
     """
     Return the trace id of one generation of a DAG run.
 
-    ``generation`` is ``dag_run.start_date`` in microseconds UTC: Airflow sets it anew exactly when a finished run starts
-    again. ``nonce`` is for ``dag.test()``, which stores the logical date as start date.
+    ``generation`` is ``dag_run.start_date`` in microseconds UTC: Airflow sets it anew exactly when a finished run
+    starts again. ``nonce`` is for ``dag.test()``, which stores the logical date as start date.
     """
-    return _digest(16, ("dag_run", dag_id, run_id, generation, nonce) if nonce else ("dag_run", dag_id, run_id, generation))
+    return _digest(
+        16, ("dag_run", dag_id, run_id, generation, nonce) if nonce else ("dag_run", dag_id, run_id, generation)
+    )
 
 
 def run_span_id(trace_id: int) -> int:

@@ -8,7 +8,7 @@ import re
 _PATTERNS = (
     # user:password@ in a URL; the user may stay
     (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE), r"\g<keep>***"),
-    # key=value, key: value, "key": "value" where the key says secret; apiKey and header values too, which Spark's regex misses
+    # key=value, key: value, "key": "value" where the key says secret; Spark's own regex misses apiKey and header values
     (
         re.compile(
             r"""(?P<keep>[\w.-]*(?:passw(?:or)?d|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credential"""

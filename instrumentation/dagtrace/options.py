@@ -25,6 +25,7 @@ _log = logging.getLogger("dagtrace")
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_HOME = Path("~/.dagtrace").expanduser()
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
 
 
@@ -95,7 +96,7 @@ class Options:
 
     enabled: bool = _option("DAGTRACE_ENABLED", default=False, parse=_switch)
     """The switch. It is read by ``_startup`` before this module is ever imported."""
-    home: Path = _option("DAGTRACE_HOME", Path("~/.dagtrace").expanduser(), _path)
+    home: Path = _option("DAGTRACE_HOME", _HOME, _path)
     """Folder of the local files, ``spool/`` inside it."""
     flush_timeout: float = _option("DAGTRACE_FLUSH_TIMEOUT", 2.0, _seconds)
     """The whole budget at the end of a task or driver, all signals together."""

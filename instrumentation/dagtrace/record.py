@@ -1,22 +1,22 @@
 """
 The one shape facts travel in.
 
-*Watch* rooms (``airflow/``, ``spark/``) make these out of what they see, *tell* (``telemetry/``) sends them. A record is
-complete when it is made: ids, parent and times are explicit, so any process that knows the facts can make the same one.
+*Watch* rooms (``airflow/``, ``spark/``) make these out of what they see, *tell* (``telemetry/``) sends them. A record
+is complete when it is made: ids, parent and times are explicit, so any process that knows the facts can make the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 
 if TYPE_CHECKING:
     from dagtrace.semconv.metrics import Metric
 
-Value = Union[str, bool, int, float, Sequence[str], Sequence[int]]
-Attributes = Mapping[str, Value]
+Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[int]"
+Attributes: TypeAlias = Mapping[str, Value]
 
 
 @dataclass(frozen=True)

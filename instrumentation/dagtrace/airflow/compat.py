@@ -50,9 +50,9 @@ def patches() -> list[Patch]:
 
 def task_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return (task instance, task) from the arguments of the wrapped execute function."""
-    context = kwargs.get("context", args[0] if args else None)
+    context: Any = kwargs.get("context", args[0] if args else None)
     task = kwargs.get("task", args[2] if len(args) > 2 else None)  # noqa: PLR2004 - (context, execute, task)
-    return (context or {})["ti"], task
+    return context["ti"], task
 
 
 def run_start(ti: Any) -> datetime | None:

@@ -30,9 +30,7 @@ def nonce(dag_id: str) -> str:
     return value if of_dag == dag_id else ""
 
 
-def around_test(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def around_test(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``DAG.test``: mark the run, let it happen, tell it."""
     if not _traced(instance):
         return wrapped(*args, **kwargs)

@@ -88,9 +88,7 @@ class Database:
         version = self._versions.c
         query = (
             select(*(self._runs.c[name] for name in _RUN_COLUMNS), version.version_number)
-            .select_from(
-                self._runs.outerjoin(self._versions, self._runs.c.created_dag_version_id == version.id)
-            )
+            .select_from(self._runs.outerjoin(self._versions, self._runs.c.created_dag_version_id == version.id))
             .where(condition)
         )
         with self._engine.connect() as connection:

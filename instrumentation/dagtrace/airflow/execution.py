@@ -109,9 +109,7 @@ def _exception_attributes(error: BaseException, kind: str, message: str) -> dict
     }
 
 
-def around_execute(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``task_runner._run_execute_callable(context, execute, task)``; the user's exception passes as it is."""
     execution = _begin(args, kwargs)
     if execution is None:

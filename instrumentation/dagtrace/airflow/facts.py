@@ -83,7 +83,7 @@ class Try:
     rendered_map_index: str | None = None
 
     def span_id(self, trace_id: int) -> int:
-        """The span id of this try in the trace of its run."""
+        """Return the span id of this try in the trace of its run."""
         return identity.try_span_id(trace_id, self.task_id, self.map_index, self.try_number)
 
 
@@ -215,7 +215,7 @@ def run_points(run: Run) -> list[Point]:
 
 
 def _run_start_ns(run: Run) -> int:
-    """The run's own start, without its wait in the queue: what Airflow calls its duration begins here."""
+    """Return the run's own start, without its wait in the queue: what Airflow calls its duration begins here."""
     if run.clock_ns is not None or run.start_date is None:
         return run.start_ns
     return identity.nanoseconds(run.start_date)

@@ -88,9 +88,7 @@ class Reader:
         ends = self._tell_tries({key: run}, [key], None)
         owners, tags = self._database.describe(run)
         run = dataclasses.replace(run, owners=owners, tags=tags)
-        telemetry.tell(
-            facts.run_span(run, last_end_ns=ends.get(key, 0), sampled=telemetry.sampled(run.trace_id))
-        )
+        telemetry.tell(facts.run_span(run, last_end_ns=ends.get(key, 0), sampled=telemetry.sampled(run.trace_id)))
         telemetry.measure(*facts.run_points(run))
         del self._told[key]
 
@@ -129,9 +127,7 @@ def open_reader() -> Reader | None:
     return Reader(Database(engine))
 
 
-def around_loop(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def around_loop(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """
     Run the reader beside the scheduler's loop.
 

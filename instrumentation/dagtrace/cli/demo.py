@@ -46,7 +46,9 @@ def run(folder: str | None) -> int:
         if not _step([sys.executable, "-m", "airflow", "db", "migrate"], env, log):
             return _failed(log)
         show("importing Airflow and reading the DAG")
-        if not _step([sys.executable, "-m", "airflow", "dags", "test", "flights"], env, log, lambda t: show(f"running {t}")):
+        if not _step(
+            [sys.executable, "-m", "airflow", "dags", "test", "flights"], env, log, lambda t: show(f"running {t}")
+        ):
             return _failed(log)
     endpoint = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if endpoint:
@@ -54,7 +56,9 @@ def run(folder: str | None) -> int:
         return 0
     traces = Path(env["DAGTRACE_HOME"])
     view.draw(read(traces)[-1:])
-    console.print(f"Took {time.monotonic() - began:.0f} s. No DAG and no job was changed for this: DAGTRACE_ENABLED=true did it.\n")
+    console.print(
+        f"Took {time.monotonic() - began:.0f} s. No DAG and no job was changed for this: DAGTRACE_ENABLED=true did it.\n"
+    )
     console.print(f"  files    {traces}/  (OTLP/JSON lines; Airflow's log: {log})")
     console.print(f"  again    dagtrace view {os.path.relpath(traces)}")
     console.print("  Jaeger   docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:2.20.0")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagtrace.telemetry.otlp_json import attributes_from, span_from
@@ -12,11 +11,12 @@ from dagtrace.telemetry.otlp_json import attributes_from, span_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from dagtrace.record import SpanRecord, Value
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The path holds nothing that can be read; the message says what to do."""
 
 
@@ -66,14 +66,16 @@ class Trace:
 
 
 def files(path: Path) -> list[Path]:
-    """Return the trace files a path stands for; raise Unreadable where there is none."""
+    """Return the trace files a path stands for; raise UnreadableError where there is none."""
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise Unreadable(f"{path} does not exist; traces lie in DAGTRACE_HOME (default ~/.dagtrace)")
+        raise UnreadableError(f"{path} does not exist; traces lie in DAGTRACE_HOME (default ~/.dagtrace)")
     found = sorted(path.glob("traces*.jsonl"))
     if not found:
-        raise Unreadable(f"{path} holds no traces*.jsonl: has anything run with DAGTRACE_ENABLED=true and no endpoint set?")
+        raise UnreadableError(
+            f"{path} holds no traces*.jsonl: has anything run with DAGTRACE_ENABLED=true and no endpoint set?"
+        )
     return found
 
 
@@ -103,7 +105,7 @@ def _nodes(file: Path) -> Iterator[Node]:
                             yield Node(span_from(span), resource)
             except (ValueError, KeyError, TypeError) as error:
                 if line.endswith(b"\n"):
-                    raise Unreadable(f"{file}:{number} is not a line of OTLP/JSON spans ({error})") from None
+                    raise UnreadableError(f"{file}:{number} is not a line of OTLP/JSON spans ({error})") from None
 
 
 def _tree(trace_id: int, spans: dict[int, Node], duplicates: int) -> Trace:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagtrace.cli.traces import Node, Trace, Unreadable, read
+from dagtrace.cli.traces import Node, Trace, UnreadableError, read
 from dagtrace.options import options
 from dagtrace.semconv import attributes as names
 
@@ -23,7 +23,7 @@ def run(path: str | None, *, as_json: bool, last: int | None, trace: str | None)
     """Draw what ``path`` holds; return 0, or 2 after one line on stderr where there is nothing to draw."""
     try:
         traces = read(Path(path).expanduser() if path else options().home)
-    except Unreadable as error:
+    except UnreadableError as error:
         print(f"dagtrace view: {error}", file=sys.stderr)
         return 2
     if trace:

@@ -171,7 +171,7 @@ SPARK_JOB_DESCRIPTION: Final = "spark.job.description"
 """string: Job description."""
 
 SPARK_JOB_RESULT: Final = "spark.job.result"
-"""string: succeeded or failed."""
+"""string: succeeded, failed or cancelled; absent where the application ended first."""
 
 SPARK_JOB_CALL_SITE: Final = "spark.job.call_site"
 """string: Short call site of the action."""

@@ -44,9 +44,21 @@ def _constant(name: str) -> str:
 
 
 def _python_attributes(attributes: list[dict[str, Any]]) -> str:
-    lines = [f'"""Attribute names. {NOTE}"""', "", "from __future__ import annotations", "", "from typing import Final", "", ""]
+    lines = [
+        f'"""Attribute names. {NOTE}"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import Final",
+        "",
+        "",
+    ]
     for attribute in attributes:
-        lines += [f'{_constant(attribute["id"])}: Final = "{attribute["id"]}"', f'"""{attribute["type"]}: {attribute["brief"]}"""', ""]
+        lines += [
+            f'{_constant(attribute["id"])}: Final = "{attribute["id"]}"',
+            f'"""{attribute["type"]}: {attribute["brief"]}"""',
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -60,7 +72,7 @@ def _python_metrics(metrics: list[dict[str, Any]]) -> str:
         "",
         "",
         "class Metric(NamedTuple):",
-        '    """One instrument: its name, kind (counter, histogram, gauge), UCUM unit, meaning and bounded attributes."""',
+        '    """One instrument: name, kind (counter, histogram, gauge), UCUM unit, meaning, bounded attributes."""',
         "",
         "    name: str",
         "    instrument: str",
@@ -105,7 +117,9 @@ def _docs(registry: list[dict[str, Any]]) -> str:
     for group in registry:
         if group["type"] == "metric":
             names = ", ".join(f"`{a['ref']}`" for a in group["attributes"])
-            lines += [f"| `{group['metric_name']}` | {group['instrument']} | {group['unit']} | {group['brief']} | {names} |"]
+            lines += [
+                f"| `{group['metric_name']}` | {group['instrument']} | {group['unit']} | {group['brief']} | {names} |"
+            ]
     return "\n".join([*lines, ""])
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class Metric(NamedTuple):
-    """One instrument: its name, kind (counter, histogram, gauge), UCUM unit, meaning and bounded attributes."""
+    """One instrument: name, kind (counter, histogram, gauge), UCUM unit, meaning, bounded attributes."""
 
     name: str
     instrument: str

@@ -119,7 +119,7 @@ def preload() -> None:
 
 def _forget() -> None:
     """In a forked child: drop the parent's pipeline; its thread is not here, its queue and locks are not ours."""
-    global _pipeline, _lock  # noqa: PLW0603
+    global _pipeline, _lock
     _pipeline, _lock = None, threading.Lock()
     _described.clear()
 

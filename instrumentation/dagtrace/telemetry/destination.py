@@ -54,7 +54,9 @@ def _wants(signal: str) -> str:
         if name in ("none", "console") or name.startswith("otlp"):
             return "otlp" if name.startswith("otlp") else name
     if any(names):
-        warn_once(signal, "OTEL_%s_EXPORTER=%r is ignored: expected otlp, console or none; using otlp", signal, names[0])
+        warn_once(
+            signal, "OTEL_%s_EXPORTER=%r is ignored: expected otlp, console or none; using otlp", signal, names[0]
+        )
     return "otlp"
 
 
@@ -92,7 +94,9 @@ def _otlp(signal: str, module: str, name: str) -> Any:
         try:
             return getattr(importlib.import_module(f"{package}.grpc.{module}"), name)()
         except ImportError:
-            warn_once("grpc", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs dagtrace[grpc], which is not here; using http/protobuf")
+            warn_once(
+                "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs dagtrace[grpc], which is not here; using http/protobuf"
+            )
     return getattr(importlib.import_module(f"{package}.http.{module}"), name)()
 
 
@@ -152,7 +156,7 @@ class Hush(logging.Filter):
     Keep the exporters' own log lines out of the user's log, and the last of them as the reason of a failure.
 
     The SDK logs each retry of each request; in a task's log that is a page of warnings about a collector. The pipeline
-    says it in one line instead. Only records of the delivery thread are held back: the user's own exporters still speak.
+    says it in one line instead. Only records of the delivery thread are held back: the user's own exporters speak.
     """
 
     reason = ""

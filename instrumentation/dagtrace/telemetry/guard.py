@@ -1,5 +1,5 @@
 """
-The guard on every outer edge: an error of ours is swallowed, counted and logged once a minute, never the user's problem.
+The guard on every outer edge: an error of ours is swallowed, counted and logged once a minute.
 
 Under pytest it is raised again, so that what may never break a user always breaks a test.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,11 +30,11 @@ errors: dict[str, int] = {}
 
 
 @contextmanager
-def guard(edge: str) -> Iterator[None]:
+def guard(edge: str) -> Generator[None]:
     """Keep an error within this block from its caller; ``edge`` names the place in the one line a minute."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - this is the edge
         swallow(edge, error)
 
 
@@ -53,12 +53,20 @@ def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
 
 
 def swallow(edge: str, error: Exception) -> None:
-    """Count and log an error; raise it again under pytest. ``BaseException`` (a task's timeout, Ctrl-C) never comes here."""
+    """
+    Count and log an error; raise it again under pytest.
+
+    ``BaseException`` (a task's timeout, Ctrl-C) never comes here.
+    """
     errors[edge] = errors.get(edge, 0) + 1
     if "pytest" in sys.modules:
         raise error
     say_at_most_once_a_minute(
-        edge, "%s failed (%s: %s); your work is not affected, telemetry may miss a part", edge, type(error).__name__, error
+        edge,
+        "%s failed (%s: %s); your work is not affected, telemetry may miss a part",
+        edge,
+        type(error).__name__,
+        error,
     )
 
 

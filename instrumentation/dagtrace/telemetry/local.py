@@ -10,14 +10,11 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from dagtrace.telemetry.guard import say_at_most_once_a_minute, warn_once
 from dagtrace.telemetry.process import host_name
 
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _PATTERN = re.compile(r"(traces|metrics|logs)-.+\.jsonl")
 
@@ -77,7 +74,7 @@ class LocalFile:
         for _, size, path in sorted(files):
             if excess <= removed:
                 break
-            os.unlink(path)
+            Path(path).unlink()
             removed += size
         if removed:
             say_at_most_once_a_minute(

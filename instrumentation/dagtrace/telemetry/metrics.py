@@ -38,12 +38,11 @@ class Meter:
     def __init__(self, resource: Resource, exporter: MetricExporter | None, *, lasting: bool) -> None:
         delta = dict.fromkeys((Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA)
         # The exporter has read OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE and ..._HISTOGRAM_AGGREGATION.
-        asked: Any = exporter
-        temporality: dict[type, Any] = dict(getattr(asked, "_preferred_temporality", None) or {})
+        temporality: dict[type, Any] = dict(_preferred(exporter, "_preferred_temporality"))
         if not lasting:
             temporality.update(delta)
         aggregation: dict[type, Any] = {Histogram: ExplicitBucketHistogramAggregation(SECONDS)}
-        wanted = (getattr(asked, "_preferred_aggregation", None) or {}).get(Histogram)
+        wanted = _preferred(exporter, "_preferred_aggregation").get(Histogram)
         if wanted is not None and not isinstance(wanted, ExplicitBucketHistogramAggregation):
             aggregation[Histogram] = wanted
         self._reader = InMemoryMetricReader(cast("Any", temporality), cast("Any", aggregation))
@@ -65,7 +64,7 @@ class Meter:
                 instrument.set(point.value, attributes)
 
     def collect(self) -> MetricsData | None:
-        """Return what was measured, since the start or since the last call by temporality; None where there is nothing."""
+        """Return what was measured since the start or the last call, by temporality; None where there is nothing."""
         return self._reader.get_metrics_data() if self._instruments else None
 
     def _instrument(self, metric: Metric) -> Any:
@@ -75,3 +74,8 @@ class Meter:
                 create = getattr(self._meter, f"create_{metric.instrument}")
                 instrument = self._instruments[metric.name] = create(metric.name, metric.unit, metric.brief)
             return instrument
+
+
+def _preferred(exporter: Any, what: str) -> dict[type, Any]:
+    """Return one of an exporter's preferences; the SDK's own periodic reader reads the same underscored names."""
+    return getattr(exporter, what, None) or {}

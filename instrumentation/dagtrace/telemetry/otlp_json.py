@@ -31,7 +31,7 @@ def to_line(request: Any) -> bytes:
 
 
 def _hex_ids(node: Any) -> None:
-    """Turn every id in the document from base64 into hex; attribute values cannot be mistaken, they sit in ``value``."""
+    """Turn every id in the document from base64 into hex; attributes are left alone, whatever their keys are."""
     if isinstance(node, list):
         for item in cast("list[Any]", node):
             _hex_ids(item)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("dagtrace")
 
+
 def _number(variable: str, default: float) -> float:
     """Return an ``OTEL_*`` number, or its default after one warning."""
     text = os.environ.get(variable, "").strip()
@@ -63,7 +64,7 @@ class Pipeline:
         self._full_budget = options.flush_timeout
         self._sampler = TracerProvider(resource=self.resource, shutdown_on_exit=False).sampler
         self._spans = destination.span_exporter(options)
-        self._metrics = destination.metric_exporter(options)
+        self._metrics: Any = destination.metric_exporter(options)
         self.meter = Meter(self.resource, self._metrics, lasting=lasting)
         self._queue: deque[ReadableSpan] = deque()
         self._most = int(_number("OTEL_BSP_MAX_QUEUE_SIZE", 20_000))
@@ -189,7 +190,11 @@ class Pipeline:
         if where is None and not reason:
             return  # local files have said themselves why they cannot be written
         guard.say_at_most_once_a_minute(
-            "lost", "%s could not be delivered%s: %s", what, f" to {where}" if where else "", reason or "no reason given"
+            "lost",
+            "%s could not be delivered%s: %s",
+            what,
+            f" to {where}" if where else "",
+            reason or "no reason given",
         )
 
 
