@@ -1,0 +1,60 @@
+# README's two: `make demo` and `make test`. Each does all of its own set-up on a machine with Python >= 3.10, a JDK 17 and make.
+PYTHON ?= python3
+UV     := .cache/uv/bin/uv
+RUN    := $(UV) run --frozen --no-sync
+
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test test-unit test-real lint format names bench clean help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/.demo ## run the flights DAG with Spark in one process and draw its trace (about a minute)
+	@$(RUN) dagtrace demo
+
+test: test-unit test-real ## unit tests, then real Airflow and real Spark (newest of both)
+
+test-unit: .venv/.dev
+	$(RUN) pytest -m "not real" -q
+
+test-real: .venv/.dev
+	$(RUN) pytest -m real --durations=15
+
+lint: .venv/.dev ## ruff and pyright, both strict
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) pyright
+
+format: .venv/.dev ## let ruff mend what it can
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+names: .venv/.dev ## regenerate the attribute and metric names from semconv/model
+	cd instrumentation && ../.venv/bin/python -m dagtrace.semconv.generate
+
+bench: .venv/.dev ## what dagtrace costs, paired runs
+	$(RUN) python benchmarks/run.py
+
+clean: ## remove the environment and the demo's files
+	rm -rf .venv .cache .demo
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "dagtrace needs Python 3.10 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .cache/uv
+	@.cache/uv/bin/pip install -q 'uv>=0.9'
+
+.PHONY: jdk
+jdk:
+	@command -v javac >/dev/null || test -x "$$JAVA_HOME/bin/javac" || { echo "dagtrace builds its Spark listener with javac, and Spark needs Java: install a JDK 17 (Debian: apt-get install openjdk-17-jdk-headless)" >&2; exit 1; }
+
+SOURCES := pyproject.toml uv.lock hatch_build.py $(wildcard instrumentation/dagtrace.*) $(wildcard instrumentation/dagtrace/spark/listener/io/dagtrace/spark/*.java)
+
+.venv/.demo: $(SOURCES) | jdk $(UV)
+	@echo "setting up .venv (first time: 450 MB of Airflow and Spark)"
+	@$(UV) sync -q --frozen --python $(PYTHON) --inexact --no-default-groups --group demo --reinstall-package dagtrace
+	@touch $@
+
+.venv/.dev: $(SOURCES) | jdk $(UV)
+	@echo "setting up .venv (first time: 450 MB of Airflow and Spark)"
+	@$(UV) sync -q --frozen --python $(PYTHON) --inexact --reinstall-package dagtrace
+	@touch $@ .venv/.demo

@@ -1,0 +1,27 @@
+"""A finished run, and the questions tests ask its database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TRIES = """
+    select task_id, map_index, try_number, state, start_date, end_date from task_instance
+        where run_id = '{run_id}' and dag_id = '{dag_id}' and state is not null
+    union all
+    select task_id, map_index, try_number, state, start_date, end_date from task_instance_history
+        where run_id = '{run_id}' and dag_id = '{dag_id}'
+"""
+"""Every try of a run, as the database has it."""
+
+
+class Ran:
+    """A finished run: where its traces lie and how to ask its database."""
+
+    def __init__(self, traces: Path, query: Callable[[str], list[dict[str, Any]]]) -> None:
+        self.traces = traces
+        self.query = query
