@@ -1,0 +1,5 @@
+package org.apache.spark;
+
+public class TaskCommitDenied implements TaskFailedReason {
+  public native String toErrorString();
+}

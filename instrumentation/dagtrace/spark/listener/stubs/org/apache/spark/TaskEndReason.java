@@ -1,0 +1,3 @@
+package org.apache.spark;
+
+public interface TaskEndReason {}

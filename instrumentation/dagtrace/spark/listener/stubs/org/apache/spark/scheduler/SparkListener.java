@@ -1,0 +1,19 @@
+package org.apache.spark.scheduler;
+
+public abstract class SparkListener implements SparkListenerInterface {
+  public void onApplicationEnd(SparkListenerApplicationEnd event) {}
+
+  public void onJobEnd(SparkListenerJobEnd event) {}
+
+  public void onJobStart(SparkListenerJobStart event) {}
+
+  public void onStageCompleted(SparkListenerStageCompleted event) {}
+
+  public void onStageSubmitted(SparkListenerStageSubmitted event) {}
+
+  public void onTaskEnd(SparkListenerTaskEnd event) {}
+
+  public void onTaskStart(SparkListenerTaskStart event) {}
+
+  public void onOtherEvent(SparkListenerEvent event) {}
+}
