@@ -1,0 +1,87 @@
+"""
+The way of a span from the JVM to telemetry: one daemon thread, one blocking py4j call for many records.
+
+Its end is bounded: whatever is not there when the flush budget is spent is given up, counted, and never holds the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from typing import Any
+
+from py4j.protocol import Py4JError
+
+from dagtrace import telemetry
+from dagtrace.options import options
+from dagtrace.spark import records
+from dagtrace.telemetry.guard import guard, warn_once
+
+
+_MOST = 512  # records per call, about 1.5 MB of text
+_LONG_POLL = 10_000  # ms; the listener answers at once when it has something or has ended
+_PAUSE = 0.1  # s between calls, so that a busy driver pays for ten calls a second and not for one per record
+
+
+class Drain:
+    """What one SparkContext's listener has to say, on its way to telemetry."""
+
+    def __init__(self, listener: Any) -> None:
+        self.listener = listener
+        self._own_trace = int(listener.traceId(), 16) if listener.isRoot() else None
+        self._ending = threading.Event()
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._run, name="dagtrace-spark", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with guard("spark.drain"), contextlib.suppress(Py4JError, OSError):  # the JVM is gone, and what it knew with it
+            while (lines := self.listener.drain(_MOST, _LONG_POLL)) is not None:
+                if lines:
+                    self._tell(lines)
+                    self._ending.wait(_PAUSE)
+            lost = self.listener.lost()
+            if lost:
+                why = self.listener.problem() or "the queue was full"
+                warn_once("spark.lost", "%d Spark events or spans were lost (%s)", lost, why)
+
+    def _tell(self, lines: str) -> None:
+        detail = options().spark_detail
+        for line in lines.split("\n"):
+            with guard("spark.record"):
+                record = records.read(line)
+                if record.trace_id == self._own_trace and not telemetry.sampled(record.trace_id):
+                    record = records.unsampled(record)
+                if record.sampled and records.wanted(record, detail):
+                    telemetry.tell(record)
+                telemetry.measure(*records.points(record))
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do here: all was drained, or this is a fork of the process that drains."""
+        return os.getpid() != self._pid or not self._thread.is_alive()
+
+    def finish(self) -> None:
+        """Take what is left after the context has stopped, within the flush budget."""
+        self._wait(time.monotonic())
+
+    def abandon(self, jsc: Any) -> None:
+        """End the open spans of a context that nobody stopped, at the interpreter's exit, and take them, too."""
+        began = time.monotonic()
+        if self.ended:
+            return
+        with contextlib.suppress(Py4JError, OSError):
+            with contextlib.suppress(Py4JError):  # TimeoutException: what is still on its way is given up
+                # Half of the budget: the spans have to be delivered, too.
+                jsc.sc().listenerBus().waitUntilEmpty(int(max(telemetry.budget(), 0) * 500) + 1)
+            self.listener.finish(True)  # noqa: FBT003 - async; py4j knows no keywords
+        self._wait(began)
+        telemetry.flush()
+
+    def _wait(self, began: float) -> None:
+        self._ending.set()
+        if not self.ended:
+            self._thread.join(max(telemetry.budget(), 0))
+        telemetry.spend(time.monotonic() - began)
