@@ -37,7 +37,10 @@ def _switch(text: str) -> bool:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < float("inf"):
         raise ValueError("expected seconds, 0 or more")
     return value

@@ -46,9 +46,9 @@ def test_nonsense_everywhere_is_one_line_each(in_process: InProcess) -> None:
         OTEL_EXPORTER_OTLP_PROTOCOL="pigeon",
     )
     for name in [*nonsense, "OTEL_EXPORTER_OTLP_PROTOCOL"]:
-        assert len(lines(done.output, name + "=")) == 1, (name, done.output[-3000:])
+        assert len(lines(done.output, f"{name}='")) == 1, (name, done.output[-3000:])
     assert len([line for line in lines(done.output, "delivered")]) == 1
-    assert "Traceback" not in done.output.split("Marking run")[-1]
+    assert done.output.count("Traceback (most recent") == 1  # the one that the DAG itself raises
     assert done.query("select state from dag_run order by id desc limit 1")[0]["state"] == "success"
     assert waited(done) < BUDGET + SLACK
 
