@@ -113,7 +113,7 @@ def test_off_means_off(python: Path, imports: str, switch: str | None, tmp_path:
 
 @pytest.mark.parametrize("imports", ["airflow", "pyspark"])
 def test_on_means_on(python: Path, imports: str, tmp_path: Path) -> None:
-    """With the switch alone the target is patched, and nothing is started or written before there is something to tell."""
+    """With the switch alone the target is patched; nothing is started or written before there is anything to tell."""
     found = probe(python, imports, tmp_path, "true")
     assert found["patches"] == [True]
     assert found["threads"] == []
@@ -128,7 +128,7 @@ def test_on_costs_a_bare_interpreter_two_modules(python: Path, tmp_path: Path) -
 
 
 def test_the_wheel_holds_the_jar_and_the_startup_files(wheel: Path) -> None:
-    """The wheel has the listener's jar, the start-up files and the example; no stub, no test, no Java source of Spark."""
+    """The wheel has the listener's jar, the start-up files and the example, and no stub or test."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {

@@ -1,4 +1,4 @@
-"""A small DAG with one of each: mapped, failed and retried, short circuit, skipped, and user code with spans of its own."""
+"""A small DAG with one of each: mapped, failed and retried, short circuit, skipped, user code with its own spans."""
 
 from __future__ import annotations
 

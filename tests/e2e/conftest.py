@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.airflow import Airflow
 from support.dag_test import InProcess
 from support.postgres import Postgres
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 DAGS = Path(__file__).parent.parent / "dags"
+
 
 @pytest.fixture(scope="session")
 def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:

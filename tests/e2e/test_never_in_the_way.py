@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from dagtrace.options import Options
 from support.airflow import Airflow, free_port
 from support.sink import Sink
@@ -47,7 +48,7 @@ def test_nonsense_everywhere_is_one_line_each(in_process: InProcess) -> None:
     )
     for name in [*nonsense, "OTEL_EXPORTER_OTLP_PROTOCOL"]:
         assert len(lines(done.output, f"{name}='")) == 1, (name, done.output[-3000:])
-    assert len([line for line in lines(done.output, "delivered")]) == 1
+    assert len(lines(done.output, "delivered")) == 1
     assert done.output.count("Traceback (most recent") == 1  # the one that the DAG itself raises
     assert done.query("select state from dag_run order by id desc limit 1")[0]["state"] == "success"
     assert waited(done) < BUDGET + SLACK
@@ -82,9 +83,7 @@ def test_an_excluded_dag_has_nothing(in_process: InProcess, tmp_path: Path) -> N
     assert not (tmp_path / "home").exists()
 
 
-def test_a_scheduler_with_a_silent_endpoint(
-    tmp_path: Path, dags: Path, postgres: Postgres
-) -> None:
+def test_a_scheduler_with_a_silent_endpoint(tmp_path: Path, dags: Path, postgres: Postgres) -> None:
     """Under a real scheduler a silent endpoint fails no task, holds each for the budget at most, and lets it stop."""
     settings = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "DAGTRACE_FLUSH_TIMEOUT": "1"}
     with Sink(silent=True) as sink:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import nanoseconds
 from dagtrace.semconv import attributes as names
@@ -79,7 +80,7 @@ def test_children_lie_within_their_parents(flights: Ran) -> None:
 
 
 def test_every_try_is_told_once_as_the_database_has_it(flights: Ran) -> None:
-    """Tries and their states, starts and ends are those of task_instance and task_instance_history, history first."""
+    """Each try's state, start and end are those of task_instance or its history, and each is there once."""
     root = trace_of(flights, "flights").roots[0]
     run_id = root.span.attributes[names.AIRFLOW_DAG_RUN_RUN_ID]
     expected = {
@@ -107,7 +108,11 @@ def test_the_run_is_told_as_the_database_has_it(flights: Ran) -> None:
     """The root's state and end are those of dag_run, and it carries owner and tags."""
     root = trace_of(flights, "flights").roots[0].span
     run_id = root.attributes[names.AIRFLOW_DAG_RUN_RUN_ID]
-    (row,) = flights.query(f"select state, end_date, run_type from dag_run where run_id = '{run_id}' and dag_id = 'flights'")
+    (row,) = (
+        row
+        for row in flights.query("select dag_id, run_id, state, end_date, run_type from dag_run")
+        if (row["dag_id"], row["run_id"]) == ("flights", run_id)
+    )
     assert root.attributes[names.AIRFLOW_DAG_RUN_STATE] == row["state"] == "success"
     assert root.attributes[names.AIRFLOW_DAG_RUN_RUN_TYPE] == row["run_type"]
     assert root.end_ns == nanoseconds(row["end_date"])
@@ -116,7 +121,7 @@ def test_the_run_is_told_as_the_database_has_it(flights: Ran) -> None:
 
 
 def test_the_retried_task_has_two_tries(flights: Ran) -> None:
-    """The first try is in ERROR with its masked exception on its execute span, the second succeeded and links to it."""
+    """The first try is in ERROR, its masked exception on its execute span; the second succeeded and links to it."""
     root = trace_of(flights, "flights").roots[0]
     first, second = sorted(
         (node for node in root.children if node.span.name == "task_instance report"),
@@ -137,7 +142,7 @@ def test_the_retried_task_has_two_tries(flights: Ran) -> None:
 
 
 def test_spark_hangs_under_its_task(flights: Ran) -> None:
-    """The application is a child of the Spark task's execution, with queries, jobs and stages down to the last level."""
+    """The application is a child of the Spark task's execution, with queries, jobs and stages below it."""
     root = trace_of(flights, "flights").roots[0]
     (task,) = (node for node in root.children if node.span.name == "task_instance enrich")
     (execute,) = task.children
@@ -145,12 +150,12 @@ def test_spark_hangs_under_its_task(flights: Ran) -> None:
     assert application.span.name == "spark.application flights-enrich"
     below = [kind(node) for node in application.walk()]
     assert {"spark.sql", "spark.job", "spark.stage"} <= set(below)
-    parents = {
-        (kind(node), kind(child)) for node in application.walk() for child in node.children
-    }
+    parents = {(kind(node), kind(child)) for node in application.walk() for child in node.children}
     assert ("spark.sql", "spark.job") in parents
     assert ("spark.job", "spark.stage") in parents
-    assert not any(kind(node).startswith("spark") for other in root.children if other is not task for node in other.walk())
+    assert not any(
+        kind(node).startswith("spark") for other in root.children if other is not task for node in other.walk()
+    )
 
 
 def test_both_ways_give_the_same_tree(flights_in_process: Ran, scheduled: dict[str, Ran]) -> None:
@@ -161,7 +166,7 @@ def test_both_ways_give_the_same_tree(flights_in_process: Ran, scheduled: dict[s
 
 
 def test_user_spans_and_skips_under_the_scheduler(scheduled: dict[str, Ran]) -> None:
-    """A span of user code is a child of the execution; a skipped task has a try that says so; nothing is an orphan."""
+    """A span of user code is a child of the execution, a skipped task has a try that says so, nothing is an orphan."""
     trace = trace_of(scheduled["small"], "small")
     assert trace.orphans == []
     by_name = {node.span.name: node for node in trace.walk()}
@@ -205,18 +210,17 @@ def test_the_scheduler_counts_what_the_database_counts(scheduled: dict[str, Ran]
 
 def test_a_second_run_is_a_second_trace(in_process: InProcess) -> None:
     """The same DAG tested twice for the same logical date gives two whole traces."""
+    home = in_process.folder / "twice"
     for _ in range(2):
-        done = in_process.test("small", "2026-01-01", DAGTRACE_HOME=str(in_process.folder / "twice"))
-    traces = read(done.traces.parent / "twice")
+        in_process.test("small", "2026-01-01", DAGTRACE_HOME=str(home))
+    traces = read(home)
     assert len(traces) == 2
     assert [t.orphans for t in traces] == [[], []]
     assert [t.duplicates for t in traces] == [0, 0]
     assert shape(traces[0].roots[0]) == shape(traces[1].roots[0])
 
 
-def test_an_endpoint_gets_what_the_files_would(
-    in_process: InProcess, flights_in_process: Ran, tmp_path: Path
-) -> None:
+def test_an_endpoint_gets_what_the_files_would(in_process: InProcess, flights_in_process: Ran, tmp_path: Path) -> None:
     """With an endpoint the same spans are delivered by the time the process has ended, and no file is written."""
     home = tmp_path / "home"
     with Sink() as sink:
@@ -228,6 +232,9 @@ def test_an_endpoint_gets_what_the_files_would(
     assert trace.duplicates == 0
     assert shape(trace.roots[0]) == shape(trace_of(flights_in_process, "flights").roots[0])
     assert not home.exists()
-    assert {"airflow.dag_run.count", "airflow.task_instance.duration", "spark.stage.duration", "spark.stage.tasks"} <= told
-
-
+    assert {
+        "airflow.dag_run.count",
+        "airflow.task_instance.duration",
+        "spark.stage.duration",
+        "spark.stage.tasks",
+    } <= told

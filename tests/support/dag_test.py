@@ -34,7 +34,7 @@ class Finished:
 
 
 def _date(value: Any) -> Any:
-    if isinstance(value, str) and len(value) >= 19 and value[4:5] == "-" and value[10:11] == " ":  # noqa: PLR2004
+    if isinstance(value, str) and len(value) >= 19 and value[4:5] == "-" and value[10:11] == " ":
         return datetime.fromisoformat(value).replace(tzinfo=timezone.utc)
     return value
 
