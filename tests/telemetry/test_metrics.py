@@ -1,0 +1,145 @@
+"""Metrics: each point lands in its instrument; short processes send deltas, lasting ones sums since their start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk.metrics.export import AggregationTemporality
+from opentelemetry.sdk.resources import Resource
+
+from dagtrace.options import options
+from dagtrace.record import Point
+from dagtrace.semconv.metrics import AIRFLOW_DAG_RUN_COUNT, AIRFLOW_DAG_RUN_DURATION, Metric
+from dagtrace.telemetry.destination import metric_exporter
+from dagtrace.telemetry.metrics import SECONDS, Meter
+from dagtrace.telemetry.process import SCHEMA_URL
+
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+pytestmark = pytest.mark.usefixtures("fresh")
+
+DELTA, CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
+GAUGE = Metric("test.level", "gauge", "By", "A level.", ())
+DAY = 86_400
+
+
+def _meter(*, lasting: bool) -> Meter:
+    return Meter(Resource({"service.name": "s"}), metric_exporter(options()), lasting=lasting)
+
+
+def _found(data: MetricsData | None) -> dict[str, Any]:
+    """Return the SDK's metrics by name."""
+    scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
+    return {metric.name: metric for scope in scopes for metric in scope.metrics}
+
+
+def _values(data: MetricsData | None, name: str) -> dict[str, float]:
+    """Return a counter's values by their one attribute ``k``; nothing where nothing was counted."""
+    metric = _found(data).get(name)
+    return {point.attributes["k"]: point.value for point in metric.data.data_points} if metric else {}
+
+
+def _count(key: str, value: float) -> Point:
+    return Point(AIRFLOW_DAG_RUN_COUNT, value, {"k": key})
+
+
+def test_a_short_process_sends_what_came_since_the_last_time() -> None:
+    """Deltas: a counter that lives one second would otherwise be a new series at 1 each time."""
+    meter = _meter(lasting=False)
+    meter.record([_count("a", 1), _count("a", 2), _count("b", 5)])
+    first = meter.collect()
+    meter.record([_count("a", 7)])
+    assert _values(first, "airflow.dag_run.count") == {"a": 3, "b": 5}
+    assert _values(meter.collect(), "airflow.dag_run.count") == {"a": 7}
+    assert _values(meter.collect(), "airflow.dag_run.count") == {}
+    data = _found(first)["airflow.dag_run.count"].data
+    assert (data.aggregation_temporality, data.is_monotonic) == (DELTA, True)
+
+
+def test_a_lasting_process_sends_what_came_since_its_start() -> None:
+    """Cumulative: the scheduler's last value is the count, and a missed collection loses nothing."""
+    meter = _meter(lasting=True)
+    meter.record([_count("a", 1)])
+    meter.collect()
+    meter.record([_count("a", 2), _count("b", 0)])
+    data = meter.collect()
+    assert _values(data, "airflow.dag_run.count") == {"a": 3, "b": 0}
+    assert _found(data)["airflow.dag_run.count"].data.aggregation_temporality is CUMULATIVE
+
+
+@pytest.mark.parametrize(("lasting", "temporality"), [(False, DELTA), (True, CUMULATIVE)])
+def test_durations_have_buckets_from_a_tenth_of_a_second_to_a_day(
+    lasting: bool,  # noqa: FBT001
+    temporality: AggregationTemporality,
+) -> None:
+    """A histogram of pipelines: OTel's own bounds end at 10 s."""
+    meter = _meter(lasting=lasting)
+    meter.record(Point(AIRFLOW_DAG_RUN_DURATION, seconds, {}) for seconds in (0.05, 0.1, 0.2, 100, DAY, DAY + 1))
+    histogram = _found(meter.collect())["airflow.dag_run.duration"]
+    [point] = histogram.data.data_points
+    assert histogram.data.aggregation_temporality is temporality
+    assert point.explicit_bounds == SECONDS
+    assert (SECONDS[0], SECONDS[-1], sorted(SECONDS)) == (0.1, DAY, list(SECONDS))
+    assert len(point.bucket_counts) == len(SECONDS) + 1
+    counts = {bound: n for bound, n in zip((*SECONDS, None), point.bucket_counts, strict=True) if n}
+    assert counts == {0.1: 2, 0.25: 1, 120: 1, DAY: 1, None: 1}
+    assert (point.count, point.max) == (6, DAY + 1)
+
+
+def test_a_metric_is_what_the_model_says_and_comes_from_our_scope() -> None:
+    """Name, unit and meaning are the model's; resource, scope and schema say who speaks."""
+    meter = _meter(lasting=True)
+    meter.record([_count("a", 1)])
+    data = meter.collect()
+    assert data is not None
+    [resource] = data.resource_metrics
+    [scope] = resource.scope_metrics
+    [metric] = scope.metrics
+    assert (metric.name, metric.unit, metric.description) == (
+        AIRFLOW_DAG_RUN_COUNT.name,
+        AIRFLOW_DAG_RUN_COUNT.unit,
+        AIRFLOW_DAG_RUN_COUNT.brief,
+    )
+    assert dict(resource.resource.attributes) == {"service.name": "s"}
+    assert (scope.scope.name, scope.scope.schema_url) == ("dagtrace", SCHEMA_URL)
+
+
+def test_a_gauge_keeps_its_last_value() -> None:
+    """A level is not added up."""
+    meter = _meter(lasting=False)
+    meter.record([Point(GAUGE, 3, {"k": "a"}), Point(GAUGE, 2, {"k": "a"})])
+    assert _values(meter.collect(), "test.level") == {"a": 2}
+
+
+def test_where_nothing_was_measured_nothing_is_sent() -> None:
+    """A process that counts nothing writes no line."""
+    assert _meter(lasting=True).collect() is None
+
+
+def test_the_users_temporality_goes_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta`` holds for a lasting process, too."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
+    meter = _meter(lasting=True)
+    meter.record([_count("a", 1)])
+    meter.collect()
+    meter.record([_count("a", 2)])
+    assert _values(meter.collect(), "airflow.dag_run.count") == {"a": 2}
+
+
+def test_the_users_histograms_go_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for exponential histograms gets them; who does not gets our bounds also over OTLP."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    ours = _meter(lasting=True)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram")
+    theirs = _meter(lasting=True)
+    for meter in (ours, theirs):
+        meter.record([Point(AIRFLOW_DAG_RUN_DURATION, 1, {})])
+    [point] = _found(ours.collect())["airflow.dag_run.duration"].data.data_points
+    assert point.explicit_bounds == SECONDS
+    [point] = _found(theirs.collect())["airflow.dag_run.duration"].data.data_points
+    assert not hasattr(point, "explicit_bounds")
+    assert point.scale is not None

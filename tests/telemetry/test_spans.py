@@ -1,0 +1,231 @@
+"""Spans: a record becomes the SDK's span as it is, and the user's own spans go the same way."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+
+from dagtrace import telemetry
+from dagtrace.cli.traces import read
+from dagtrace.record import Event, Link, SpanRecord
+from dagtrace.telemetry import spans
+from dagtrace.telemetry.process import SCHEMA_URL
+from dagtrace.telemetry.spans import UserTracerProvider, to_span
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import InPython
+
+pytestmark = pytest.mark.usefixtures("fresh")
+
+RESOURCE = Resource({"service.name": "s"})
+
+
+def test_a_record_becomes_a_span_as_it_is() -> None:
+    """Ids, times, parent, events and links are the record's; nothing is drawn or measured anew."""
+    record = SpanRecord(
+        name="n",
+        trace_id=1,
+        span_id=2,
+        parent_id=3,
+        start_ns=10,
+        end_ns=20,
+        attributes={"a": 1, "list": ["x", "y"]},
+        events=(Event("e", 15, {"b": 2}),),
+        links=(Link(4, 5, {"c": 3}),),
+        error="broken",
+    )
+    span = to_span(record, RESOURCE)
+    context, parent = span.get_span_context(), span.parent
+    assert context is not None
+    assert parent is not None
+    assert (span.name, context.trace_id, context.span_id) == ("n", 1, 2)
+    assert (parent.trace_id, parent.span_id, parent.is_remote) == (1, 3, False)
+    assert context.trace_flags == TraceFlags.SAMPLED
+    assert (span.start_time, span.end_time, span.kind) == (10, 20, SpanKind.INTERNAL)
+    assert dict(span.attributes or {}) == {"a": 1, "list": ("x", "y")}
+    assert [(e.name, e.timestamp, dict(e.attributes or {})) for e in span.events] == [("e", 15, {"b": 2})]
+    assert [(k.context.trace_id, k.context.span_id, dict(k.attributes or {})) for k in span.links] == [(4, 5, {"c": 3})]
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "broken")
+    assert span.resource is RESOURCE
+    scope = span.instrumentation_scope
+    assert scope is not None
+    assert (scope.name, scope.schema_url) == ("dagtrace", SCHEMA_URL)
+
+
+def test_success_leaves_the_status_unset_and_a_root_has_no_parent() -> None:
+    """OpenTelemetry asks instrumentations not to say OK."""
+    span = to_span(SpanRecord("n", 1, 2, None, 1, 2), RESOURCE)
+    assert span.status.status_code is StatusCode.UNSET
+    assert span.parent is None
+
+
+def test_an_empty_message_is_an_error_all_the_same() -> None:
+    """An exception without text failed, too."""
+    assert to_span(SpanRecord("n", 1, 2, None, 1, 2, error=""), RESOURCE).status.status_code is StatusCode.ERROR
+
+
+def test_the_limits_of_the_environment_hold(in_python: InPython) -> None:
+    """``OTEL_SPAN_ATTRIBUTE_*`` cut our spans as they cut any other."""
+    code = """
+from dagtrace.record import SpanRecord
+from dagtrace.telemetry.spans import to_span
+from opentelemetry.sdk.resources import Resource
+span = to_span(SpanRecord("n", 1, 2, None, 1, 2, {"a": "12345", "b": "1", "c": "1"}), Resource({}))
+assert dict(span.attributes) == {"b": "1", "c": "1"}, dict(span.attributes)
+assert to_span(SpanRecord("n", 1, 2, None, 1, 2, {"a": "12345"}), Resource({})).attributes["a"] == "123"
+"""
+    in_python(code, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="2", OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT="3")
+
+
+@pytest.fixture
+def provider() -> UserTracerProvider:
+    """Return a provider as it would be the global one."""
+    made = UserTracerProvider(resource=telemetry.current().resource, shutdown_on_exit=False)
+    made.add_span_processor(spans._Into())
+    return made
+
+
+def _under(trace_id: int, span_id: int, flags: int) -> trace.Span:
+    return NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(flags)))
+
+
+def test_a_users_span_arrives_under_its_parent(provider: UserTracerProvider, fresh: Path) -> None:
+    """What the task's own code traces hangs below the span that was current: ours."""
+    tracer = provider.get_tracer("my.job", "1.0")
+    telemetry.tell(SpanRecord("execute", 7, 8, None, 1, 2))
+    with trace.use_span(_under(7, 8, 1)), tracer.start_as_current_span("outer"), tracer.start_as_current_span("inner"):
+        pass
+    assert provider.force_flush()
+    [one] = read(fresh)
+    assert [node.span.name for node in one.walk()] == ["execute", "outer", "inner"]
+    assert one.trace_id == 7
+    assert one.orphans == []
+    scopes = [s["scope"]["name"] for line in _lines(fresh) for r in line["resourceSpans"] for s in r["scopeSpans"]]
+    assert sorted(scopes) == ["dagtrace", "my.job"]
+
+
+def _lines(home: Path) -> list[dict[str, list[dict[str, list[dict[str, dict[str, str]]]]]]]:
+    return [json.loads(line) for file in home.glob("traces*.jsonl") for line in file.read_bytes().splitlines()]
+
+
+def test_a_users_span_in_a_trace_nobody_wants_is_not_sent(provider: UserTracerProvider, fresh: Path) -> None:
+    """Below an unsampled run the user's spans are left out, too."""
+    with trace.use_span(_under(7, 8, 0)), provider.get_tracer("my.job").start_as_current_span("outer"):
+        pass
+    assert provider.force_flush()
+    assert not list(fresh.glob("traces*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "silent"), [("airflow", True), ("airflow.task", True), ("airflowish", False), ("my.airflow", False)]
+)
+def test_airflows_own_scopes_get_a_tracer_that_does_nothing(
+    provider: UserTracerProvider,
+    name: str,
+    silent: bool,  # noqa: FBT001
+    fresh: Path,
+) -> None:
+    """Its native spans would all be orphans; a user's span below one keeps the parent from around it."""
+    with (
+        trace.use_span(_under(7, 8, 1)),
+        provider.get_tracer(name).start_as_current_span("native"),
+        provider.get_tracer("my.job").start_as_current_span("mine"),
+    ):
+        pass
+    assert telemetry.flush()
+    [one] = read(fresh)
+    assert [node.span.name for node in one.walk()] == (["mine"] if silent else ["native", "mine"])
+    assert one.orphans[0].span.parent_id == 8
+
+
+def test_flush_and_shutdown_keep_to_the_budget_and_the_pipeline_lives_on(
+    provider: UserTracerProvider, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow calls ``force_flush(30000)`` in every task: it is our one flush, and a shutdown is not the end of us."""
+    asked: list[float | None] = []
+    flush = telemetry.flush
+
+    def watch(timeout: float | None = None) -> bool:
+        asked.append(timeout)
+        return flush(timeout)
+
+    monkeypatch.setattr(telemetry, "flush", watch)
+    assert provider.force_flush(30_000) is True
+    assert provider.force_flush(500) is True
+    provider.shutdown()
+    assert asked == [30.0, 0.5, None]
+    telemetry.tell(SpanRecord("after", 7, 8, None, 1, 2))
+    assert flush()
+    assert [node.span.name for one in read(fresh) for node in one.walk()] == ["after"]
+
+
+OFFER = """
+import logging
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from dagtrace import telemetry
+from dagtrace.telemetry.spans import UserTracerProvider
+"""
+
+
+def test_the_global_provider_is_ours_where_nobody_owns_it(in_python: InPython, tmp_path: Path) -> None:
+    """A tracer that the user got before counts too, and a second offer changes nothing."""
+    code = f"""{OFFER}
+early = trace.get_tracer("early")
+telemetry.describe("airflow", "worker")
+telemetry.offer_user_provider()
+provider = trace.get_tracer_provider()
+telemetry.offer_user_provider()
+assert type(provider) is UserTracerProvider and trace.get_tracer_provider() is provider
+with early.start_as_current_span("mine"):
+    pass
+"""
+    in_python(code)
+    [one] = read(tmp_path / "home")
+    [node] = one.walk()
+    assert (node.span.name, node.resource["service.name"], node.resource["airflow.component"]) == (
+        "mine",
+        "airflow",
+        "worker",
+    )
+
+
+def test_a_provider_of_somebody_elses_stays(in_python: InPython, tmp_path: Path) -> None:
+    """Who set a provider keeps it, untouched and without a warning."""
+    code = f"""{OFFER}
+theirs = TracerProvider()
+trace.set_tracer_provider(theirs)
+telemetry.offer_user_provider()
+assert trace.get_tracer_provider() is theirs
+trace.get_tracer("x").start_span("theirs").end()
+"""
+    assert in_python(code).stderr == ""
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="the provider keeps the resource of the process that made it")
+def test_a_users_span_says_which_process_made_it(in_python: InPython, tmp_path: Path) -> None:
+    """User code that forks (multiprocessing) makes spans in the child: their resource is the child's."""
+    code = f"""{OFFER}
+import os
+telemetry.offer_user_provider()
+child = os.fork()
+if not child:
+    trace.get_tracer("x").start_span("mine").end()
+    telemetry.flush()
+    os._exit(0)
+os.waitpid(child, 0)
+print(child)
+"""
+    child = int(in_python(code).stdout)
+    [one] = read(tmp_path / "home")
+    assert [node.resource["process.pid"] for node in one.walk()] == [child]
