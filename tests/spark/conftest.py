@@ -1,0 +1,96 @@
+"""What the Spark tests share: a driver run in a process of its own, and the spans it left in its local files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dagtrace.spark.records import read
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dagtrace.record import SpanRecord
+
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Driver:
+    """What a driver's run has left behind."""
+
+    process: subprocess.CompletedProcess[str]
+    spans: list[SpanRecord]
+    points: list[dict[str, Any]]
+    folder: Path
+
+    @property
+    def warnings(self) -> list[str]:
+        """Lines of dagtrace's own on the standard error stream."""
+        return [line for line in self.process.stderr.splitlines() if line.startswith("DAGTRACE")]
+
+
+PROLOGUE = """
+import logging, sys
+logging.basicConfig(format="DAGTRACE %(message)s")
+logging.getLogger("py4j").setLevel(logging.CRITICAL)
+import dagtrace._startup
+"""
+
+
+@pytest.fixture(scope="session")
+def drive() -> Callable[..., Driver]:
+    """Return a function that runs code as a Spark driver with dagtrace on."""
+    return _drive
+
+
+def _drive(code: str, folder: Path, **env: str) -> Driver:
+    home = folder / "home"
+    environ = {
+        key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "DAGTRACE_", "TRACEPARENT"))
+    }
+    environ |= {
+        "DAGTRACE_ENABLED": "true",
+        "DAGTRACE_HOME": str(home),
+        "DAGTRACE_FLUSH_TIMEOUT": "20",
+        "PYTHONPATH": f"{HERE.parent.parent / 'instrumentation'}{os.pathsep}{HERE}",
+        "PYTHONWARNINGS": "ignore",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        **env,
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", PROLOGUE + code],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    spans = [
+        read(json.dumps({"flags": 1} | span))
+        for line in _lines(home, "traces")
+        for resource in line["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    points = [
+        metric
+        for line in _lines(home, "metrics")
+        for resource in line["resourceMetrics"]
+        for scope in resource["scopeMetrics"]
+        for metric in scope["metrics"]
+    ]
+    return Driver(process, spans, points, folder)
+
+
+def _lines(home: Path, signal: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for file in home.glob(f"{signal}*.jsonl") for line in file.read_text().splitlines()]

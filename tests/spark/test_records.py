@@ -1,0 +1,87 @@
+"""The listener's lines, read; and what a stage adds to the metrics."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dagtrace.semconv import attributes as names
+from dagtrace.semconv import metrics
+from dagtrace.spark import records
+
+
+def line(name: str = "spark.stage", **more: Any) -> str:
+    """Return a line as the listener writes it."""
+    attributes = {
+        names.SPARK_APPLICATION_NAME: {"stringValue": "app"},
+        names.SPARK_STAGE_TASKS_SUCCEEDED: {"intValue": "4"},
+        names.SPARK_STAGE_TASKS_FAILED: {"intValue": "0"},
+        names.SPARK_STAGE_INPUT_BYTES: {"intValue": "9007199254740993"},
+        names.SPARK_STAGE_SKEW: {"doubleValue": 1.5},
+        names.SPARK_STAGE_PARENT_IDS: {"arrayValue": {"values": [{"intValue": "1"}, {"intValue": "2"}]}},
+        names.DAGTRACE_ASYNC: {"boolValue": True},
+        names.SPARK_STAGE_TASK_ERROR: {"stringValue": "ValueError: token=abc"},
+    }
+    span = {
+        "traceId": f"{7:032x}",
+        "spanId": f"{8:016x}",
+        "parentSpanId": f"{9:016x}",
+        "flags": 1,
+        "name": name,
+        "kind": 1,
+        "startTimeUnixNano": "1000000000",
+        "endTimeUnixNano": "3500000000",
+        "attributes": [{"key": key, "value": value} for key, value in attributes.items()],
+    }
+    return json.dumps(span | more)
+
+
+def test_a_line_is_a_record() -> None:
+    """Ids, times and every kind of attribute come through exactly; a task's error is masked."""
+    record = records.read(line())
+    assert (record.trace_id, record.span_id, record.parent_id) == (7, 8, 9)
+    assert (record.start_ns, record.end_ns) == (1_000_000_000, 3_500_000_000)
+    assert record.sampled
+    assert record.error is None
+    assert record.attributes == {
+        names.SPARK_APPLICATION_NAME: "app",
+        names.SPARK_STAGE_TASKS_SUCCEEDED: 4,
+        names.SPARK_STAGE_TASKS_FAILED: 0,
+        names.SPARK_STAGE_INPUT_BYTES: 9007199254740993,
+        names.SPARK_STAGE_SKEW: 1.5,
+        names.SPARK_STAGE_PARENT_IDS: [1, 2],
+        names.DAGTRACE_ASYNC: True,
+        names.SPARK_STAGE_TASK_ERROR: "ValueError: token=***",
+    }
+
+
+def test_a_failure_is_masked() -> None:
+    """A status makes an error, without the password it may have named; flags 0 make it unsampled."""
+    record = records.read(line(status={"code": 2, "message": "jdbc:postgresql://u:pw@h/db"}, flags=0))
+    assert record.error == "jdbc:postgresql://u:***@h/db"
+    assert not record.sampled
+
+
+def test_a_stage_counts() -> None:
+    """A stage gives its duration in seconds and what is not zero, under the application's name."""
+    made = {
+        (p.metric.name, p.attributes.get(names.SPARK_TASK_OUTCOME)): p for p in records.points(records.read(line()))
+    }
+    assert {key: point.value for key, point in made.items()} == {
+        ("spark.stage.duration", None): 2.5,
+        ("spark.stage.tasks", "succeeded"): 4,
+        ("spark.stage.input", None): 9007199254740993,
+    }
+    duration = made["spark.stage.duration", None]
+    assert duration.metric is metrics.SPARK_STAGE_DURATION
+    assert duration.attributes == {names.SPARK_APPLICATION_NAME: "app", names.SPARK_OUTCOME: "success"}
+    assert records.points(records.read(line("spark.job"))) == []
+
+
+@pytest.mark.parametrize(("detail", "levels"), [("application", 1), ("job", 3), ("stage", 4), ("task", 4)])
+def test_detail(detail: str, levels: int) -> None:
+    """``DAGTRACE_SPARK_DETAIL`` leaves out the levels below."""
+    spans = ["spark.application of mine", "spark.sql", "spark.job", "spark.stage"]
+    assert [n for n in spans if records.wanted(records.read(line(n)), detail)] == spans[:levels]
