@@ -3,10 +3,10 @@ Facts out of Airflow, by the process they come from.
 
 The **scheduler** tells ``dag_run`` and every ``task_instance`` from the database (`reader`), on a thread of its own:
 that is the one place that knows how each try ended, also of those whose process was killed. The **task process** tells
-``execute`` and makes it the current span, so that whatever the task does or starts hangs under it (`execution`).
-``dag.test()`` and ``airflow dags test`` do both in one process (`dag_test`). Ids are derived from names
-(`dagtrace.identity`), so the processes agree without talking. Nothing here registers a listener: any listener plugin
-makes DAGs with ``end_from_trigger=True`` fail to load.
+``execute`` and makes it the current span, so that whatever the task does or starts hangs under it (`execution`). The
+**supervisor** tells the ``execute`` of a child that was killed (`supervisor`). ``dag.test()`` and ``airflow dags test``
+do it all in one process (`dag_test`). Ids are derived from names (`dagtrace.identity`), so the processes agree without
+talking. Nothing here registers a listener: any listener plugin makes DAGs with ``end_from_trigger=True`` fail to load.
 """
 
 from __future__ import annotations

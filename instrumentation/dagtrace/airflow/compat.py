@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from dagtrace.masking import mask
 from dagtrace.patch import Patch
@@ -39,12 +40,15 @@ TEST_TRIGGER = "test"
 
 def patches() -> list[Patch]:
     """Return the places to wrap."""
-    from dagtrace.airflow import dag_test, execution, reader
+    from dagtrace.airflow import dag_test, execution, reader, supervisor
 
     return [
         Patch("airflow.sdk.execution_time.task_runner", "_run_execute_callable", execution.around_execute),
         Patch("airflow.jobs.scheduler_job_runner", "SchedulerJobRunner._run_scheduler_loop", reader.around_loop),
         Patch("airflow.sdk.definitions.dag", "DAG.test", dag_test.around_test),
+        Patch(SUPERVISOR, "ActivitySubprocess.start", supervisor.around_fork),
+        Patch(SUPERVISOR, "ActivitySubprocess.update_task_state_if_needed", supervisor.around_final_state),
+        Patch("airflow.sdk.api.client", "TaskInstanceOperations.start", supervisor.around_started),
     ]
 
 
@@ -72,16 +76,20 @@ def engine() -> Any:
     return getattr(importlib.import_module("airflow.settings"), "engine", None)
 
 
-def tables() -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Return the tables dag_run, task_instance, task_instance_history, dag, dag_tag and dag_version."""
+def ti_key(ti_id: str) -> Any:
+    """Return a task instance's id as the database compares it."""
+    return UUID(ti_id)
+
+
+def tables() -> tuple[Any, ...]:
+    """Return dag_run, task_instance, task_instance_history, task_reschedule, dag, dag_tag and dag_version."""
     models = (
         ("dagrun", "DagRun"),
         ("taskinstance", "TaskInstance"),
         ("taskinstancehistory", "TaskInstanceHistory"),
+        ("taskreschedule", "TaskReschedule"),
         ("dag", "DagModel"),
         ("dag", "DagTag"),
         ("dag_version", "DagVersion"),
     )
-    found = tuple(getattr(importlib.import_module(f"airflow.models.{m}"), name).__table__ for m, name in models)
-    assert len(found) == len(models)
-    return found  # pyright: ignore[reportReturnType] - the length is checked above
+    return tuple(getattr(importlib.import_module(f"airflow.models.{m}"), name).__table__ for m, name in models)

@@ -57,8 +57,6 @@ def _traced(dag: Any) -> bool:
 
 @guarded
 def _tell(run: Any, mark: str, start_ns: int) -> None:
-    from dagtrace.airflow.reader import open_reader
+    from dagtrace.airflow.reader import tell_test
 
-    reader = open_reader()
-    if reader is not None:
-        reader.tell_test((run.dag_id, run.run_id), mark, start_ns)
+    tell_test((run.dag_id, run.run_id), mark, start_ns)

@@ -7,9 +7,10 @@ which has no index. All are reads, over Airflow's own engine, on a connection gi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import and_, func, or_, select, text, tuple_
+from sqlalchemy.exc import SQLAlchemyError
 
 from dagtrace.airflow import compat
 from dagtrace.airflow.facts import Run, Try
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+T = TypeVar("T")
+
 Key = tuple[str, str]
 """(dag_id, run_id)"""
+
+_LOCK = 0x64616774  # "dagt"
 
 _CHUNK = 200
 """Keys per query: well below every database's limit of parameters."""
@@ -41,12 +46,15 @@ class Database:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._runs, self._tries, self._history, self._dags, self._tags, self._versions = compat.tables()
+        tables = compat.tables()
+        self._runs, self._tries, self._history, self._pokes, self._dags, self._tags, self._versions = tables
+        self._lease: Any = None
+        self.url = str(engine.url.set(password=None))
+        """Names the database; without the password."""
 
     def newest_id(self) -> int:
         """Return the highest ``dag_run.id``, 0 where there is no run yet."""
-        with self._engine.connect() as connection:
-            return int(connection.execute(select(func.max(self._runs.c.id))).scalar() or 0)
+        return int(self._all(select(func.max(self._runs.c.id)))[0][0] or 0)
 
     def open_and_new(self, after_id: int) -> list[tuple[int, Run]]:
         """Return (id, run) of every run queued or running now, and of every run made since ``after_id``."""
@@ -69,20 +77,74 @@ class Database:
         """
         for chunk in _chunks(keys):
             seen: set[tuple[str, str, str, int, int]] = set()
-            with self._engine.connect() as connection:
-                for table, changed in ((self._history, None), (self._tries, since)):
-                    for row in connection.execute(self._select_tries(table, chunk, changed)):
-                        unique = (row.dag_id, row.run_id, row.task_id, row.map_index, row.try_number)
-                        if unique not in seen:
-                            seen.add(unique)
-                            yield (row.dag_id, row.run_id), _try(row)
+            for table, changed in ((self._history, None), (self._tries, since)):
+                for row in self._all(self._select_tries(table, chunk, changed)):
+                    unique = (row.dag_id, row.run_id, row.task_id, row.map_index, row.try_number)
+                    if unique not in seen:
+                        seen.add(unique)
+                        yield (row.dag_id, row.run_id), _try(row)
+
+    def first_pokes(self, ti_ids: Iterable[str]) -> dict[str, datetime]:
+        """Return when the first poke of each task instance started, of those that were ever rescheduled."""
+        pokes = self._pokes.c
+        found: dict[str, datetime] = {}
+        for chunk in _chunks(map(compat.ti_key, ti_ids)):
+            query = select(pokes.ti_id, func.min(pokes.start_date)).where(pokes.ti_id.in_(chunk)).group_by(pokes.ti_id)
+            found.update((str(ti_id), first) for ti_id, first in self._all(query))
+        return found
+
+    def still_running(self, key: Key) -> bool:
+        """Return whether a process may still be at work on a task of this run."""
+        tries = self._tries.c
+        query = select(tries.task_id).where(
+            tries.dag_id == key[0], tries.run_id == key[1], tries.state.in_(("running", "restarting"))
+        )
+        return bool(self._all(query.limit(1)))
+
+    def leads(self) -> bool:
+        """
+        Return whether this process is the one that tells: with several schedulers, one at a time.
+
+        A session's advisory lock on a connection of its own; it goes with the connection, so a dead leader's is free.
+        SQLite allows one scheduler only.
+        """
+        if self._engine.dialect.name == "sqlite":
+            return True
+        query = {"postgresql": "select pg_try_advisory_lock(%d)", "mysql": "select get_lock('dagtrace-%d', 0)"}.get(
+            self._engine.dialect.name
+        )
+        if query is None:
+            return True
+        try:
+            if self._lease is not None:
+                self._lease.execute(text("select 1"))
+                self._lease.commit()
+                return True
+            lease = self._engine.connect()
+            if lease.execute(text(query % _LOCK)).scalar():
+                lease.commit()
+                self._lease = lease
+                return True
+            lease.close()
+        except SQLAlchemyError:
+            self._lease = None  # the connection is gone and the lock with it; ask again next time
+        return False
+
+    def resign(self) -> None:
+        """Let another scheduler lead."""
+        if self._lease is not None:
+            self._lease.invalidate()  # really closed, not given back to the pool with the lock on it
+            self._lease = None
+
+    def _all(self, query: Any) -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(query))
 
     def describe(self, run: Run) -> tuple[str | None, tuple[str, ...]]:
         """Return the owners and the sorted tags of a run's DAG."""
-        with self._engine.connect() as connection:
-            owners = connection.execute(select(self._dags.c.owners).where(self._dags.c.dag_id == run.dag_id)).scalar()
-            tags = connection.execute(select(self._tags.c.name).where(self._tags.c.dag_id == run.dag_id)).scalars()
-            return owners, tuple(sorted(tags))
+        owners = self._all(select(self._dags.c.owners).where(self._dags.c.dag_id == run.dag_id))
+        tags = self._all(select(self._tags.c.name).where(self._tags.c.dag_id == run.dag_id))
+        return owners[0].owners if owners else None, tuple(sorted(row.name for row in tags))
 
     def _select_runs(self, condition: Any) -> list[tuple[int, Run]]:
         version = self._versions.c
@@ -91,8 +153,7 @@ class Database:
             .select_from(self._runs.outerjoin(self._versions, self._runs.c.created_dag_version_id == version.id))
             .where(condition)
         )
-        with self._engine.connect() as connection:
-            return [(row.id, _run(row)) for row in connection.execute(query)]
+        return [(row.id, _run(row)) for row in self._all(query)]
 
     def _select_tries(self, table: Any, keys: Sequence[Key], since: datetime | None) -> Any:
         identifier = table.c["task_instance_id" if table is self._history else "id"].label("ti_id")
@@ -102,7 +163,7 @@ class Database:
         return select(identifier, *(table.c[name] for name in _TRY_COLUMNS)).where(condition)
 
 
-def _chunks(keys: Iterable[Key]) -> Iterator[list[Key]]:
+def _chunks(keys: Iterable[T]) -> Iterator[list[T]]:
     rest = list(keys)
     for start in range(0, len(rest), _CHUNK):
         yield rest[start : start + _CHUNK]

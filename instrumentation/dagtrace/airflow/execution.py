@@ -6,6 +6,7 @@ One function is wrapped, the one every normal, mapped, resumed and sensor task g
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 import traceback
@@ -15,7 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from dagtrace import identity, telemetry
-from dagtrace.airflow import compat, dag_test
+from dagtrace.airflow import compat, dag_test, handover
 from dagtrace.options import options
 from dagtrace.record import Event, SpanRecord, Value
 from dagtrace.semconv import attributes as names
@@ -53,6 +54,9 @@ class Execution:
             names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: map_index,
             names.AIRFLOW_TASK_INSTANCE_OPERATOR: self._operator,
         }
+        self._note = handover.take()
+        if self._note is not None:
+            self._note.begin(self._start_ns, self._operator)
         from dagtrace.telemetry.process import host_name
 
         self._span_id = identity.execution_span_id(self._parent_id, host_name(), os.getpid(), self._start_ns)
@@ -88,6 +92,15 @@ class Execution:
                 sampled=self._sampled,
             )
         )
+        if self._note is not None:
+            # Runs before telemetry's own handler, which was registered earlier; Airflow 3 runs both in a task process.
+            atexit.register(_hand_over, self._note, os.getpid())
+
+
+@guarded
+def _hand_over(note: handover.Handover, pid: int) -> None:
+    if os.getpid() == pid and telemetry.flush():
+        note.delivered()
 
 
 def is_control_flow(error: BaseException) -> bool:

@@ -81,6 +81,8 @@ class Try:
     hostname: str | None
     pid: int | None
     rendered_map_index: str | None = None
+    first_start: datetime | None = None
+    """When its first poke started, where each poke overwrites ``start_date`` (reschedule mode)."""
 
     def span_id(self, trace_id: int) -> int:
         """Return the span id of this try in the trace of its run."""
@@ -96,13 +98,18 @@ def _attributes(pairs: dict[str, Value | datetime | None]) -> dict[str, Value]:
     }
 
 
+def try_end_ns(run: Run, row: Try) -> int:
+    """Return the end of a try's span; a try without one (never started, never ended) takes the nearest date known."""
+    end = row.end_date or row.start_date or run.end_date
+    return identity.nanoseconds(end) if end else run.start_ns
+
+
 def try_span(run: Run, row: Try, *, sampled: bool = True) -> SpanRecord:
     """Return the ``task_instance`` span of a try that reached a final state."""
     trace_id = run.trace_id
-    end = row.end_date or row.start_date or run.end_date
-    start = row.start_date or end
-    end_ns = identity.nanoseconds(end) if end else run.start_ns
-    start_ns = min(identity.nanoseconds(start), end_ns) if start else end_ns
+    end_ns = try_end_ns(run, row)
+    starts = [identity.nanoseconds(moment) for moment in (row.first_start, row.start_date) if moment is not None]
+    start_ns = min([*starts, end_ns])
     queued = None
     if row.queued_at and row.start_date and row.queued_at <= row.start_date:
         queued = (row.start_date - row.queued_at).total_seconds()
@@ -148,8 +155,23 @@ def try_span(run: Run, row: Try, *, sampled: bool = True) -> SpanRecord:
     )
 
 
-def run_span(run: Run, *, last_end_ns: int = 0, sampled: bool = True) -> SpanRecord:
-    """Return the root of a run that reached a final state; it ends no earlier than ``last_end_ns``, its last try."""
+def belongs(run: Run, row: Try) -> bool:
+    """
+    Whether a try is one of this generation of its run.
+
+    A finished run that is cleared starts again with a new ``start_date`` and a new trace; tries that ended before that
+    were told in the old one.
+    """
+    return run.nonce != "" or run.start_date is None or row.end_date is None or row.end_date >= run.start_date
+
+
+def run_span(run: Run, *, last_end_ns: int = 0, before: int | None = None, sampled: bool = True) -> SpanRecord:
+    """
+    Return the root of a run that reached a final state.
+
+    It ends no earlier than ``last_end_ns``, the end of its last try. ``before`` is the trace of the generation that was
+    cleared, where it is known.
+    """
     trace_id = run.trace_id
     end_ns = max(identity.nanoseconds(run.end_date) if run.end_date else 0, last_end_ns, run.start_ns)
     failed = run.state == _FAILED
@@ -180,6 +202,7 @@ def run_span(run: Run, *, last_end_ns: int = 0, sampled: bool = True) -> SpanRec
                 names.ERROR_TYPE: _FAILED if failed else None,
             }
         ),
+        links=() if before is None else (Link(before, identity.run_span_id(before)),),
         error="the run failed" if failed else None,
         sampled=sampled,
     )

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
+from collections import OrderedDict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from dagtrace import telemetry
 from dagtrace.airflow import compat, facts
+from dagtrace.airflow.watermark import Watermark
 from dagtrace.options import options
 from dagtrace.telemetry.guard import guard, guarded
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dagtrace.airflow.database import Database, Key
 
@@ -30,16 +33,24 @@ _EVERY = 1.0
 _SKEW = timedelta(seconds=60)
 """How far the clocks of API servers and scheduler may differ before a try is told only with its run's end."""
 
+_PATIENCE = 60.0
+"""Seconds a finished run waits for processes that are still at work on it (a run that was marked by hand)."""
+
+_REMEMBERED = 10_000
+"""Finished runs whose trace is remembered, to link the next generation when they are cleared."""
+
 
 class Reader:
     """Follows all open runs; ``look()`` tells what became final since the last look."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, watermark: Watermark | None = None) -> None:
         self._database = database
-        self._last_id = database.newest_id()
+        self._watermark = watermark
+        kept = watermark.load() if watermark is not None else None
+        self._last_id, self._told = kept or (database.newest_id(), {})
         self._looked: datetime | None = None
-        self._told: dict[Key, set[int]] = {}
-        """Of each open run the span ids of the tries told so far: bounded by the tries of open runs."""
+        self._waiting: dict[Key, float] = {}
+        self._finished: OrderedDict[Key, int] = OrderedDict()
 
     def look(self) -> None:
         """Tell every try and run that reached its final state since the last look."""
@@ -51,64 +62,102 @@ class Reader:
         for key in self._told.keys() - seen.keys():  # deleted from the database
             del self._told[key]
         runs = {key: run for key, run in seen.items() if self._concerns_us(run)}
-        finished = [key for key, run in runs.items() if run.state in compat.RUN_FINAL_STATES]
-        known = [key for key in runs if key not in finished and key in self._told]
-        new = [key for key in runs if key not in finished and key not in self._told]
-        self._tell_tries(runs, known, self._looked and self._looked - _SKEW)
-        self._tell_tries(runs, new, None)
+        finished = {key for key, run in runs.items() if run.state in compat.RUN_FINAL_STATES}
+        self._tell_tries(runs, [k for k in runs if k not in finished and k in self._told], self._since())
+        self._tell_tries(runs, [k for k in runs if k not in finished and k not in self._told], None)
         for key in finished:
-            self._tell_run(key, runs[key])
+            self._finish(key, runs[key])
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
+        if self._watermark is not None and telemetry.flush():
+            self._watermark.save(self._last_id, self._told)
 
     def tell_test(self, key: Key, nonce: str, clock_ns: int) -> None:
         """Tell the run that ``dag.test()`` made in this process, whole."""
         for _, run in self._database.runs([key]):
             self._tell_run(key, dataclasses.replace(run, nonce=nonce, clock_ns=clock_ns))
 
+    def _since(self) -> datetime | None:
+        return self._looked and self._looked - _SKEW
+
     def _concerns_us(self, run: facts.Run) -> bool:
         return run.triggered_by != compat.TEST_TRIGGER and options().traces(run.dag_id)
 
-    def _tell_tries(self, runs: dict[Key, facts.Run], keys: list[Key], since: datetime | None) -> dict[Key, int]:
-        """Tell the final tries not told yet; return by run the end of the last one, in nanoseconds."""
+    def _finish(self, key: Key, run: facts.Run) -> None:
+        """Tell a finished run, but give processes that are still at work on it a while to end."""
+        patience = self._waiting.setdefault(key, time.monotonic() + _PATIENCE)
+        if time.monotonic() < patience and self._database.still_running(key):
+            self._told.setdefault(key, set())
+            return
+        del self._waiting[key]
+        self._tell_run(key, run)
+
+    def _tell_tries(self, runs: dict[Key, facts.Run], keys: Iterable[Key], since: datetime | None) -> dict[Key, int]:
+        """Tell the final tries not told yet; return by run the end of its last one, in nanoseconds."""
         ends: dict[Key, int] = {}
+        new: list[tuple[facts.Run, facts.Try]] = []
+        keys = list(keys)
         for key in keys:
             self._told.setdefault(key, set())
         for key, row in self._database.tries(keys, since):
             run = runs[key]
-            span = facts.try_span(run, row, sampled=telemetry.sampled(run.trace_id))
-            ends[key] = max(ends.get(key, 0), span.end_ns)
-            if span.span_id not in self._told[key]:
-                self._told[key].add(span.span_id)
-                telemetry.tell(span)
-                telemetry.measure(*facts.try_points(run, row))
+            if not facts.belongs(run, row):
+                continue
+            span_id = row.span_id(run.trace_id)
+            ends[key] = max(ends.get(key, 0), facts.try_end_ns(run, row))
+            if span_id not in self._told[key]:
+                self._told[key].add(span_id)
+                new.append((run, row))
+        first = self._database.first_pokes([row.id for _, row in new])
+        for run, row in new:
+            row = dataclasses.replace(row, first_start=first.get(row.id))  # noqa: PLW2901
+            telemetry.tell(facts.try_span(run, row, sampled=telemetry.sampled(run.trace_id)))
+            telemetry.measure(*facts.try_points(run, row))
         return ends
 
     def _tell_run(self, key: Key, run: facts.Run) -> None:
         ends = self._tell_tries({key: run}, [key], None)
         owners, tags = self._database.describe(run)
         run = dataclasses.replace(run, owners=owners, tags=tags)
-        telemetry.tell(facts.run_span(run, last_end_ns=ends.get(key, 0), sampled=telemetry.sampled(run.trace_id)))
+        before = self._finished.pop(key, None)
+        telemetry.tell(
+            facts.run_span(
+                run,
+                last_end_ns=ends.get(key, 0),
+                before=before if before != run.trace_id else None,
+                sampled=telemetry.sampled(run.trace_id),
+            )
+        )
         telemetry.measure(*facts.run_points(run))
         del self._told[key]
+        self._finished[key] = run.trace_id
+        if len(self._finished) > _REMEMBERED:
+            self._finished.popitem(last=False)
 
 
 class _Thread(threading.Thread):
-    """Looks once a second until told to stop, then once more."""
+    """Looks once a second while it leads, until told to stop, then once more."""
 
     def __init__(self) -> None:
         super().__init__(name="dagtrace-reader", daemon=True)
         self._stopping = threading.Event()
 
     def run(self) -> None:
+        database: Database | None = None
         reader: Reader | None = None
         last = False
         while not last:
             last = self._stopping.wait(_EVERY)
             with guard("reading Airflow's database"):
-                reader = reader or open_reader()
-                if reader is not None:
-                    reader.look()
+                database = database or _open_database()
+                if database is None or not database.leads():
+                    reader = None  # whoever leads now keeps the watermark; read it again when it is our turn
+                    continue
+                reader = reader or Reader(database, Watermark(database.url))
+                reader.look()
+        if database is not None:
+            with guard("leaving Airflow's database"):
+                database.resign()
 
     def stop(self) -> None:
         """Let it look a last time and deliver, within the exit budget."""
@@ -117,14 +166,21 @@ class _Thread(threading.Thread):
         telemetry.flush()
 
 
-def open_reader() -> Reader | None:
-    """Return a reader over Airflow's engine, or None while there is none."""
+def _open_database() -> Database | None:
+    """Return Airflow's database, or None while Airflow has no engine."""
     engine = compat.engine()
     if engine is None:
         return None
     from dagtrace.airflow.database import Database
 
-    return Reader(Database(engine))
+    return Database(engine)
+
+
+def tell_test(key: Key, nonce: str, clock_ns: int) -> None:
+    """Tell a run of ``dag.test()``, from the database of this process."""
+    database = _open_database()
+    if database is not None:
+        Reader(database).tell_test(key, nonce, clock_ns)
 
 
 def around_loop(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -128,7 +128,10 @@ def _which(node: Node, kind: str) -> list[str]:
     if kind == "spark.stage":
         attempt = found.get(names.SPARK_STAGE_ATTEMPT_ID, 0)
         again = f".{attempt}" if attempt else ""
-        return [f"#{found.get(names.SPARK_STAGE_ID, '?')}{again}", str(found.get(names.SPARK_STAGE_NAME, ""))[:40]]
+        return [
+            f"#{found.get(names.SPARK_STAGE_ID, '?')}{again}",
+            str(found.get(names.SPARK_STAGE_DESCRIPTION, "")).partition("\n")[0][:40],
+        ]
     return []
 
 

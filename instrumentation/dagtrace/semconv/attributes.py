@@ -128,6 +128,12 @@ HOST_NAME: Final = "host.name"
 PROCESS_PID: Final = "process.pid"
 """int: Process id."""
 
+PROCESS_EXIT_CODE: Final = "process.exit.code"
+"""int: Exit code of a process that ended without telling its own span."""
+
+PROCESS_EXIT_SIGNAL: Final = "process.exit.signal"
+"""string: Name of the signal that killed a process before it could tell its own span."""
+
 SERVICE_NAME: Final = "service.name"
 """string: Logical name of the service."""
 

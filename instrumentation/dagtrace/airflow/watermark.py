@@ -1,0 +1,62 @@
+"""
+What a reader has told, kept in a file so that a restarted scheduler neither repeats nor skips.
+
+The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, and of each open run the tries
+told so far. It is written after they were delivered: a scheduler that is killed in between tells its last second once more,
+with the same ids and the same content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+from dagtrace.options import options
+from dagtrace.telemetry.guard import warn_once
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dagtrace.airflow.database import Key
+
+
+class Watermark:
+    """The file of one Airflow database, known by a hash of its URL without the password."""
+
+    def __init__(self, database_url: str) -> None:
+        name = hashlib.sha256(database_url.encode()).hexdigest()[:12]
+        self._path: Path = options().home / f"reader-{name}.json"
+        self._written = ""
+
+    def load(self) -> tuple[int, dict[Key, set[int]]] | None:
+        """Return (newest run id, told tries by open run), or None where nothing usable was kept."""
+        try:
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+            told = {(dag, run): {int(span, 16) for span in spans} for dag, run, spans in document["told"]}
+            return int(document["last_id"]), told
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            warn_once(
+                "watermark", "%s cannot be read (%s): open runs are told from their start again", self._path, error
+            )
+            return None
+
+    def save(self, last_id: int, told: dict[Key, set[int]]) -> None:
+        """Replace the file in one step, if anything has changed."""
+        runs = [[dag, run, sorted(f"{span:016x}" for span in spans)] for (dag, run), spans in sorted(told.items())]
+        text = json.dumps({"last_id": last_id, "told": runs})
+        if text == self._written:
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished = self._path.with_suffix(f".{os.getpid()}")
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(text)
+            unfinished.replace(self._path)
+            self._written = text
+        except OSError as error:
+            warn_once("watermark", "%s cannot be written (%s): a restart may repeat spans", self._path, error)
