@@ -105,9 +105,9 @@ class Airflow:
             self.stop(name)
 
     def start(self, name: str) -> None:
-        """Start one of Airflow's processes; its output goes to a file of its name."""
+        """Start one of Airflow's processes (a second scheduler is ``scheduler-2``); its output goes to a file so called."""
         with (self.folder / f"{name}.log").open("ab") as log:
-            command = [str(BIN / "airflow"), name]
+            command = [str(BIN / "airflow"), name.removesuffix("-2")]
             self._processes[name] = subprocess.Popen(
                 command, env=self.env, stdout=log, stderr=log, start_new_session=True
             )

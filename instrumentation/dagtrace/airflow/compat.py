@@ -32,6 +32,9 @@ CONTROL_FLOW = frozenset(
 FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 """States of a task instance that no longer change by themselves (``airflow.utils.state.State.finished``)."""
 
+BETWEEN_POKES = "up_for_reschedule"
+"""State of a sensor in reschedule mode that waits for its next poke, which will overwrite ``start_date``."""
+
 RUN_FINAL_STATES = ("success", "failed")
 
 TEST_TRIGGER = "test"

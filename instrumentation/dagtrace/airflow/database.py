@@ -71,9 +71,10 @@ class Database:
 
     def tries(self, keys: Iterable[Key], since: datetime | None = None) -> Iterator[tuple[Key, Try]]:
         """
-        Yield every try of these runs in a final state, those of the history first: it wins where both have one.
+        Yield every try of these runs in a final state or between pokes.
 
-        ``since`` leaves out rows of ``task_instance`` that have not changed after it.
+        Those of the history come first: it wins where both have one. ``since`` leaves out rows of ``task_instance``
+        that have not changed after it.
         """
         for chunk in _chunks(keys):
             seen: set[tuple[str, str, str, int, int]] = set()
@@ -85,7 +86,12 @@ class Database:
                         yield (row.dag_id, row.run_id), _try(row)
 
     def first_pokes(self, ti_ids: Iterable[str]) -> dict[str, datetime]:
-        """Return when the first poke of each task instance started, of those that were ever rescheduled."""
+        """
+        Return when each task instance was first rescheduled, of those that ever were.
+
+        ``task_reschedule.start_date`` is the API server's clock at the end of a poke (Airflow 3), a little after the
+        poke's true start: second best, for pokes that nobody saw between two looks.
+        """
         pokes = self._pokes.c
         found: dict[str, datetime] = {}
         for chunk in _chunks(map(compat.ti_key, ti_ids)):
@@ -157,7 +163,8 @@ class Database:
 
     def _select_tries(self, table: Any, keys: Sequence[Key], since: datetime | None) -> Any:
         identifier = table.c["task_instance_id" if table is self._history else "id"].label("ti_id")
-        condition = and_(tuple_(table.c.dag_id, table.c.run_id).in_(keys), table.c.state.in_(compat.FINAL_STATES))
+        states = (*compat.FINAL_STATES, compat.BETWEEN_POKES)
+        condition = and_(tuple_(table.c.dag_id, table.c.run_id).in_(keys), table.c.state.in_(states))
         if since is not None:
             condition = and_(condition, table.c.updated_at >= since)
         return select(identifier, *(table.c[name] for name in _TRY_COLUMNS)).where(condition)

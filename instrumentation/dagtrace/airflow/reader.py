@@ -48,6 +48,8 @@ class Reader:
         self._watermark = watermark
         kept = watermark.load() if watermark is not None else None
         self._last_id, self._told = kept or (database.newest_id(), {})
+        self._first: dict[Key, dict[int, datetime]] = {}
+        """Of each open run, by try, when its first poke started; the next poke overwrites that in the row."""
         self._looked: datetime | None = None
         self._waiting: dict[Key, float] = {}
         self._finished: OrderedDict[Key, int] = OrderedDict()
@@ -61,6 +63,7 @@ class Reader:
         seen.update({(run.dag_id, run.run_id): run for _, run in self._database.runs(gone)})
         for key in self._told.keys() - seen.keys():  # deleted from the database
             del self._told[key]
+            self._first.pop(key, None)
         runs = {key: run for key, run in seen.items() if self._concerns_us(run)}
         finished = {key for key, run in runs.items() if run.state in compat.RUN_FINAL_STATES}
         self._tell_tries(runs, [k for k in runs if k not in finished and k in self._told], self._since())
@@ -104,13 +107,18 @@ class Reader:
             if not facts.belongs(run, row):
                 continue
             span_id = row.span_id(run.trace_id)
+            if row.state == compat.BETWEEN_POKES:
+                if row.start_date is not None:
+                    self._first.setdefault(key, {}).setdefault(span_id, row.start_date)
+                continue
             ends[key] = max(ends.get(key, 0), facts.try_end_ns(run, row))
             if span_id not in self._told[key]:
                 self._told[key].add(span_id)
                 new.append((run, row))
-        first = self._database.first_pokes([row.id for _, row in new])
+        rescheduled = self._database.first_pokes([row.id for _, row in new])
         for run, row in new:
-            row = dataclasses.replace(row, first_start=first.get(row.id))  # noqa: PLW2901
+            seen = self._first.get((run.dag_id, run.run_id), {}).get(row.span_id(run.trace_id))
+            row = dataclasses.replace(row, first_start=seen or rescheduled.get(row.id))  # noqa: PLW2901
             telemetry.tell(facts.try_span(run, row, sampled=telemetry.sampled(run.trace_id)))
             telemetry.measure(*facts.try_points(run, row))
         return ends
@@ -130,6 +138,7 @@ class Reader:
         )
         telemetry.measure(*facts.run_points(run))
         del self._told[key]
+        self._first.pop(key, None)
         self._finished[key] = run.trace_id
         if len(self._finished) > _REMEMBERED:
             self._finished.popitem(last=False)

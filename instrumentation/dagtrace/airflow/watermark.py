@@ -1,9 +1,9 @@
 """
 What a reader has told, kept in a file so that a restarted scheduler neither repeats nor skips.
 
-The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, and of each open run the tries
-told so far. It is written after they were delivered: a scheduler that is killed in between tells its last second once more,
-with the same ids and the same content.
+The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, and of each open run the
+tries told so far. It is written after they were delivered: a scheduler that is killed in between tells its last second
+once more, with the same ids and the same content.
 """
 
 from __future__ import annotations

@@ -1,0 +1,137 @@
+"""Every way a task may end that one process can bring about, each a task of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import PokeReturnValue, dag, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+
+@task
+def succeeds() -> str:
+    return "an XCom"
+
+
+@task
+def fails():
+    raise AirflowFailException("on purpose")
+
+
+@task
+def skips_itself():
+    raise AirflowSkipException("not today")
+
+
+@task
+def exits():
+    os._exit(3)
+
+
+@task
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(retries=1, retry_delay=timedelta(seconds=0))
+def is_killed_once(ti=None):
+    if ti.try_number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(execution_timeout=timedelta(seconds=1))
+def takes_too_long():
+    time.sleep(30)
+
+
+@task
+def system_exit():
+    raise SystemExit(4)
+
+
+@task.sensor(poke_interval=4, mode="reschedule", timeout=60)
+def pokes_again(run_id=None) -> PokeReturnValue:
+    seen = Path(os.environ["FATES_HOME"]) / f"pokes-{run_id}"
+    count = int(seen.read_text()) + 1 if seen.exists() else 1
+    seen.write_text(str(count))
+    return PokeReturnValue(is_done=count >= 2)
+
+
+@task.sensor(poke_interval=0.2, mode="poke", timeout=60)
+def pokes_in_place() -> PokeReturnValue:
+    return PokeReturnValue(is_done=True)
+
+
+@task.branch
+def chooses() -> str:
+    return "chosen"
+
+
+@task
+def chosen():
+    pass
+
+
+@task
+def not_chosen():
+    pass
+
+
+@task
+def after_failure():
+    pass
+
+
+@task
+def number(value: int) -> int:
+    return value
+
+
+@task
+def nothing() -> list[int]:
+    return []
+
+
+@dag(schedule=None, tags=["test"], default_args={"owner": "tests", "retries": 0})
+def fates() -> None:
+    succeeds()
+    fails() >> after_failure()
+    skips_itself()
+    exits()
+    is_killed()
+    is_killed_once()
+    takes_too_long()
+    system_exit()
+    pokes_again()
+    pokes_in_place()
+    chooses() >> [chosen(), not_chosen()]
+    number.override(task_id="of_none").expand(value=nothing())
+
+
+fates()
+
+
+@dag(schedule=None, tags=["test"])
+def slow() -> None:
+    """Long enough to restart the scheduler in its middle."""
+
+    @task
+    def quick(value: int):
+        pass
+
+    @task
+    def sleeps():
+        time.sleep(12)
+
+    @task
+    def last():
+        pass
+
+    quick.expand(value=[1, 2, 3]) >> sleeps() >> last()
+
+
+slow()
