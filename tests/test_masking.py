@@ -28,6 +28,9 @@ from dagtrace.masking import mask
         ("authorization=Basic dXNlcg==", "authorization=Basic ***"),
         ("postgresql+psycopg2://ann:pw@db:5432/x", "postgresql+psycopg2://ann:***@db:5432/x"),
         ("redis://:pw@cache", "redis://:***@cache"),
+        ('{"password":"a b","user":"ann"}', '{"password":***,"user":"ann"}'),
+        (r"{\"token\":\"a b\",\"user\":1}", r"{\"token\":***,\"user\":1}"),
+        ("connect(password='a', port=1)", "connect(password=***, port=1)"),
         ("HTTPS://ann:pw@host and ftp://bob:wp@host", "HTTPS://ann:***@host and ftp://bob:***@host"),
     ],
 )
@@ -46,6 +49,7 @@ def test_a_secret_is_masked(text: str, masked: str) -> None:
         "mail ann@example.com at 12:30",
         "the password is wrong",
         "https://ann@host/x",
+        "bypass=true, 3 passed: yes",
     ],
 )
 def test_harmless_text_stays(text: str) -> None:
@@ -79,18 +83,37 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
         ("postgres://ann:p@ss@host/x", "ss@host"),
         ("postgres://ann:p/ss@host/x", "p/ss"),
         (r"{\"password\": \"hunter2\"}", "hunter2"),
+        (r"{\\\"password\\\": \\\"hunter 2\\\"}", "2"),
+        ("pwd=hunter2", "hunter2"),
+        ("db_pass: hunter2", "hunter2"),
+        ("dbPass=hunter2", "hunter2"),
+        ("('Authorization', 'Bearer eyJhbG')", "eyJhbG"),
+        ("{'authorization': b'Bearer eyJhbG'}", "eyJhbG"),
+        ("Authorization: Custom eyJhbG", "eyJhbG"),
+        ('Authorization: Digest username="ann", response="6629"', "6629"),
+        ("password=a,b;xyz)1", "1"),
+        ("password='cut in the mid", "mid"),
+        ("token == 'two words'", "words"),
+        ('password="""two words"""', "words"),
+        ("postgres://ann@server:hunter2@host", "hunter2"),
+        ("postgres://ann:hun'ter2@host", "ter2"),
+        ("see https://x?to=https://ann:hunter2@host", "hunter2"),
+        ("amqp://a:hunter2@h1,amqp://b:hunter2@h2", "hunter2"),
     ],
 )
-@pytest.mark.xfail(raises=AssertionError, reason="the rest of a quoted or unusual value leaks")
 def test_the_whole_secret_goes(text: str, secret: str) -> None:
     """Half a secret is a leak, too: quotes, blanks and punctuation within it are no end."""
     assert secret not in mask(text)
 
 
-@pytest.mark.parametrize("text", ["a" * 6_000, "a." * 3_000, "http://" + "a" * 6_000])
-@pytest.mark.xfail(raises=AssertionError, reason="the patterns are quadratic: 12 s for 16,000 characters")
-def test_long_text_takes_no_time(text: str) -> None:
+@pytest.mark.parametrize("first", ["", "http://", "password=", 'password="', "authorization: "])
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a.", "://a:", "a:b@://", "secret", "token=", 'token="', r"token=\"", "token=,", "password ", "\\", "'"],
+)
+def test_long_text_takes_no_time(first: str, piece: str) -> None:
     """An error message may hold a whole encoded file; masking it must not hold the task."""
+    text = first + piece * (16_000 // len(piece))
     began = time.thread_time()
     mask(text)
     assert time.thread_time() - began < 0.5
