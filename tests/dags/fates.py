@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import PokeReturnValue, dag, task
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator, PokeReturnValue, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 
 @task
 def succeeds() -> str:
+    logging.getLogger(__name__).warning("a line of the task's own")
     return "an XCom"
 
 
@@ -66,6 +69,16 @@ def pokes_in_place() -> PokeReturnValue:
     return PokeReturnValue(is_done=True)
 
 
+class Defers(BaseOperator):
+    """Waits two seconds in the triggerer."""
+
+    def execute(self, context):
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=2)), method_name="resume")
+
+    def resume(self, context, event=None):
+        return "resumed"
+
+
 @task.branch
 def chooses() -> str:
     return "chosen"
@@ -108,6 +121,7 @@ def fates() -> None:
     system_exit()
     pokes_again()
     pokes_in_place()
+    Defers(task_id="defers")
     chooses() >> [chosen(), not_chosen()]
     number.override(task_id="of_none").expand(value=nothing())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
         airflow.stop("scheduler")
         airflow.start("scheduler")
         airflow.start("scheduler-2")
+        airflow.start("triggerer")
         airflow.trigger("fates", "all")
         airflow.trigger("small", "cleared")
         assert airflow.wait("slow", "restarted") == "success"
@@ -50,6 +52,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
         assert airflow.wait("small", "cleared") == "success"
         airflow.stop("scheduler")
         airflow.stop("scheduler-2")
+        airflow.stop("triggerer")
         yield Ran(airflow.traces, airflow.query)
 
 
@@ -150,6 +153,33 @@ def test_each_poke_is_an_execution_of_one_try(ran: Ran) -> None:
     assert all(child.span.error is None for child in task.children)
     assert task.span.start_ns <= task.children[0].span.start_ns
     assert task.children[-1].span.end_ns <= task.span.end_ns
+
+
+def test_a_deferral_is_two_executions_and_a_trigger(ran: Ran) -> None:
+    """A deferred task is one try: an execution before, the trigger from the triggerer, an execution after."""
+    task = one(ran, "defers")
+    before, trigger, after = task.children
+    assert [child.span.name for child in task.children] == [
+        "execute Defers",
+        "trigger DateTimeTrigger",  # what a TimeDeltaTrigger serializes to
+        "execute Defers",
+    ]
+    assert trigger.resource[names.AIRFLOW_COMPONENT] == "triggerer"
+    assert trigger.span.end_ns - trigger.span.start_ns > 1e9
+    assert before.span.end_ns <= trigger.span.start_ns <= trigger.span.end_ns <= after.span.start_ns
+    assert task.span.start_ns <= before.span.start_ns
+    assert after.span.end_ns <= task.span.end_ns
+
+
+def test_a_tasks_log_lines_carry_its_trace(ran: Ran) -> None:
+    """What a task logs while it runs has the ids of its trace and of its execution."""
+    (root,) = traces_of(ran, "fates")[0].roots
+    (execute,) = one(ran, "succeeds").children
+    (log,) = ran.traces.parent.glob("airflow/logs/dag_id=fates/run_id=all/task_id=succeeds/*.log")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (line,) = (line for line in lines if line["event"] == "a line of the task's own")
+    assert line["trace_id"] == f"{root.span.trace_id:032x}"
+    assert line["span_id"] == f"{execute.span.span_id:016x}"
 
 
 def test_a_killed_try_is_followed_by_its_retry(ran: Ran) -> None:

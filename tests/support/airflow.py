@@ -105,7 +105,7 @@ class Airflow:
             self.stop(name)
 
     def start(self, name: str) -> None:
-        """Start one of Airflow's processes (a second scheduler is ``scheduler-2``); its output goes to a file so called."""
+        """Start one of Airflow's processes; a second scheduler is ``scheduler-2``. Its output goes to a file."""
         with (self.folder / f"{name}.log").open("ab") as log:
             command = [str(BIN / "airflow"), name.removesuffix("-2")]
             self._processes[name] = subprocess.Popen(

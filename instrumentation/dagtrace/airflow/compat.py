@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SUPERVISOR = "airflow.sdk.execution_time.supervisor"
 """Imported by every process that forks tasks."""
 
+TRIGGERER = "airflow.jobs.triggerer_job_runner"
+
 CONTROL_FLOW = frozenset(
     {
         "TaskDeferred",
@@ -43,7 +45,7 @@ TEST_TRIGGER = "test"
 
 def patches() -> list[Patch]:
     """Return the places to wrap."""
-    from dagtrace.airflow import dag_test, execution, reader, supervisor
+    from dagtrace.airflow import dag_test, execution, reader, supervisor, trigger
 
     return [
         Patch("airflow.sdk.execution_time.task_runner", "_run_execute_callable", execution.around_execute),
@@ -51,6 +53,8 @@ def patches() -> list[Patch]:
         Patch("airflow.sdk.definitions.dag", "DAG.test", dag_test.around_test),
         Patch(SUPERVISOR, "ActivitySubprocess.start", supervisor.around_fork),
         Patch(SUPERVISOR, "ActivitySubprocess.update_task_state_if_needed", supervisor.around_final_state),
+        Patch(TRIGGERER, "TriggerRunnerSupervisor._create_workload", trigger.around_workload),
+        Patch(TRIGGERER, "TriggerRunner.run_trigger", trigger.around_run),
         Patch("airflow.sdk.api.client", "TaskInstanceOperations.start", supervisor.around_started),
     ]
 
@@ -72,6 +76,18 @@ def redact(text: str) -> str:
     """Return ``text`` masked by Airflow's secrets masker (it knows the connections' passwords), then by ours."""
     masker: Any = importlib.import_module("airflow.sdk._shared.secrets_masker")
     return mask(str(masker.redact(text)))
+
+
+def bind_to_logs(**ids: str) -> Any:
+    """Put ids on every line the task logs from here on: Airflow 3's processors merge structlog's context variables."""
+    structlog: Any = importlib.import_module("structlog.contextvars")
+    return structlog.bind_contextvars(**ids)
+
+
+def unbind_from_logs(bound: Any) -> None:
+    """Undo one ``bind_to_logs``."""
+    structlog: Any = importlib.import_module("structlog.contextvars")
+    structlog.reset_contextvars(**bound)
 
 
 def engine() -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import time
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -17,17 +16,15 @@ from opentelemetry import trace
 
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, dag_test, handover
+from dagtrace.airflow.failures import failure_of
 from dagtrace.options import options
-from dagtrace.record import Event, SpanRecord, Value
+from dagtrace.record import SpanRecord, Value
 from dagtrace.semconv import attributes as names
 from dagtrace.telemetry.guard import guarded
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_STACK_LIMIT = 8_000
-"""Characters of a stack trace that are kept: its end, where the error is."""
 
 
 class Execution:
@@ -66,18 +63,14 @@ class Execution:
         )
         # An empty context below: what the executor's process had current when it forked is not this task's parent.
         self._token = otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
+        self._logs = compat.bind_to_logs(trace_id=f"{self._trace_id:032x}", span_id=f"{self._span_id:016x}")
 
     def end(self, error: BaseException | None) -> None:
         """Tell the span; ``error`` is what ``execute`` raised, also where that is control flow."""
         end_ns = time.time_ns()
         otel_context.detach(self._token)
-        attributes, events, message = dict(self._attributes), (), None
-        if error is not None and not is_control_flow(error):
-            message = compat.redact(str(error))
-            kind = qualified_name(type(error))
-            attributes[names.ERROR_TYPE] = kind
-            events = (Event("exception", end_ns, _exception_attributes(error, kind, message)),)
-            message = message.partition("\n")[0] or kind
+        compat.unbind_from_logs(self._logs)
+        failure = failure_of(error, end_ns)
         telemetry.tell(
             SpanRecord(
                 name=f"execute {self._operator}",
@@ -86,9 +79,9 @@ class Execution:
                 parent_id=self._parent_id,
                 start_ns=self._start_ns,
                 end_ns=end_ns,
-                attributes=attributes,
-                events=events,
-                error=message,
+                attributes={**self._attributes, **failure.attributes},
+                events=failure.events,
+                error=failure.message,
                 sampled=self._sampled,
             )
         )
@@ -101,25 +94,6 @@ class Execution:
 def _hand_over(note: handover.Handover, pid: int) -> None:
     if os.getpid() == pid and telemetry.flush():
         note.delivered()
-
-
-def is_control_flow(error: BaseException) -> bool:
-    """Whether the exception says what comes next (deferral, reschedule, skip …) and nothing went wrong."""
-    return any(kind.__name__ in compat.CONTROL_FLOW for kind in type(error).__mro__)
-
-
-def qualified_name(kind: type) -> str:
-    """Return ``error.type``: the class with its module, builtins without."""
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _exception_attributes(error: BaseException, kind: str, message: str) -> dict[str, Value]:
-    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return {
-        names.EXCEPTION_TYPE: kind,
-        names.EXCEPTION_MESSAGE: message,
-        names.EXCEPTION_STACKTRACE: compat.redact(stack)[-_STACK_LIMIT:],
-    }
 
 
 def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

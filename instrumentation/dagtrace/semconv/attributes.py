@@ -107,6 +107,9 @@ AIRFLOW_TASK_INSTANCE_HOSTNAME: Final = "airflow.task_instance.hostname"
 AIRFLOW_TASK_INSTANCE_PID: Final = "airflow.task_instance.pid"
 """int: Process id on that host."""
 
+AIRFLOW_TRIGGER_NAME: Final = "airflow.trigger.name"
+"""string: Class name of the trigger a deferred task waits for."""
+
 DAGTRACE_ASYNC: Final = "dagtrace.async"
 """boolean: The span may outlast its parent: nobody waits for it."""
 

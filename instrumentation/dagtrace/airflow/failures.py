@@ -1,0 +1,55 @@
+"""What went wrong, as a span says it: status message, ``error.type`` and the exception as an event, all masked."""
+
+from __future__ import annotations
+
+import traceback
+from typing import NamedTuple
+
+from dagtrace.airflow import compat
+from dagtrace.record import Event, Value
+from dagtrace.semconv import attributes as names
+
+
+_STACK_LIMIT = 8_000
+"""Characters of a stack trace that are kept: its end, where the error is."""
+
+_MESSAGE_LIMIT = 8_000
+
+
+class Failure(NamedTuple):
+    """The three places a failure goes to; all empty where nothing went wrong."""
+
+    message: str | None
+    events: tuple[Event, ...]
+    attributes: dict[str, Value]
+
+
+def failure_of(error: BaseException | None, time_ns: int) -> Failure:
+    """Return what a span says of ``error``; control flow (deferral, skip …) and None are no failure."""
+    if error is None or is_control_flow(error):
+        return Failure(None, (), {})
+    kind = qualified_name(type(error))
+    message = compat.redact(str(error)[:_MESSAGE_LIMIT])
+    # Cut before masking, which costs time by length, and after it; generously before, so that no secret is cut in two
+    # where it is kept.
+    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-4 * _STACK_LIMIT :]
+    event = Event(
+        "exception",
+        time_ns,
+        {
+            names.EXCEPTION_TYPE: kind,
+            names.EXCEPTION_MESSAGE: message,
+            names.EXCEPTION_STACKTRACE: compat.redact(stack)[-_STACK_LIMIT:],
+        },
+    )
+    return Failure(message.partition("\n")[0] or kind, (event,), {names.ERROR_TYPE: kind})
+
+
+def is_control_flow(error: BaseException) -> bool:
+    """Whether the exception says what comes next (deferral, reschedule, skip …) and nothing went wrong."""
+    return any(kind.__name__ in compat.CONTROL_FLOW for kind in type(error).__mro__)
+
+
+def qualified_name(kind: type) -> str:
+    """Return ``error.type``: the class with its module, builtins without."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
