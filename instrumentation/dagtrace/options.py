@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dagtrace.masking import mask
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +27,18 @@ _log = logging.getLogger("dagtrace")
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_HOME = Path("~/.dagtrace").expanduser()
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
+
+
+def _home() -> Path:
+    """Return the default folder; in the working folder where nobody knows a home (a container with any user id)."""
+    try:
+        return Path("~/.dagtrace").expanduser()
+    except RuntimeError:
+        return Path(".dagtrace")
+
+
+_HOME = _home()
 
 
 def _switch(text: str) -> bool:
@@ -138,8 +150,8 @@ class Options:
                 continue
             try:
                 values[option.name] = option.metadata["parse"](text)
-            except ValueError as error:
-                _log.warning("%s=%r is ignored: %s; using %s", variable, text, error, option.default)
+            except (ValueError, ArithmeticError, RuntimeError) as error:  # a size beyond all floats, a ~user unknown
+                _log.warning("%s=%r is ignored: %s; using %s", variable, mask(text), error, option.default)
         return cls(**values)
 
     def traces(self, dag_id: str) -> bool:
