@@ -17,8 +17,9 @@ from dagtrace._startup import when_imported
 
 def watch() -> None:
     """Arm the patches; called when ``airflow`` is imported while the switch is on."""
-    from dagtrace.airflow import compat
+    from dagtrace.airflow import compat, native
 
+    native.silence()  # what opentelemetry-instrument has set up before Airflow was imported
     patch.apply(compat.patches())
     when_imported(compat.SUPERVISOR, _preload)
 

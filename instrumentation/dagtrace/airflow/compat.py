@@ -45,7 +45,7 @@ TEST_TRIGGER = "test"
 
 def patches() -> list[Patch]:
     """Return the places to wrap."""
-    from dagtrace.airflow import dag_test, execution, reader, supervisor, trigger
+    from dagtrace.airflow import dag_test, execution, native, reader, supervisor, trigger
 
     return [
         Patch("airflow.sdk.execution_time.task_runner", "_run_execute_callable", execution.around_execute),
@@ -55,6 +55,8 @@ def patches() -> list[Patch]:
         Patch(SUPERVISOR, "ActivitySubprocess.update_task_state_if_needed", supervisor.around_final_state),
         Patch(TRIGGERER, "TriggerRunnerSupervisor._create_workload", trigger.around_workload),
         Patch(TRIGGERER, "TriggerRunner.run_trigger", trigger.around_run),
+        Patch("airflow._shared.observability.traces", "configure_otel", native.around_configure),
+        Patch("airflow.sdk._shared.observability.traces", "configure_otel", native.around_configure),
         Patch("airflow.sdk.api.client", "TaskInstanceOperations.start", supervisor.around_started),
     ]
 

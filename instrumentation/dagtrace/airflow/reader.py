@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 _EVERY = 1.0
 """Seconds between two looks."""
 
+_CHECKPOINT = 10.0
+"""
+Seconds between two checkpoints, where there is news. At one, spans and metrics are delivered and then the watermark is
+written; after a crash the next reader begins there, so that every try is counted exactly once over both their lives,
+and the spans of the last seconds are told again, the same ids with the same content.
+"""
+
 _SKEW = timedelta(seconds=60)
 """How far the clocks of API servers and scheduler may differ before a try is told only with its run's end."""
 
@@ -51,6 +58,7 @@ class Reader:
         self._first: dict[Key, dict[int, datetime]] = {}
         """Of each open run, by try, when its first poke started; the next poke overwrites that in the row."""
         self._looked: datetime | None = None
+        self._checkpoint = time.monotonic()
         self._waiting: dict[Key, float] = {}
         self._finished: OrderedDict[Key, int] = OrderedDict()
 
@@ -72,8 +80,14 @@ class Reader:
             self._finish(key, runs[key])
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
-        if self._watermark is not None and telemetry.flush():
-            self._watermark.save(self._last_id, self._told)
+        if time.monotonic() - self._checkpoint >= _CHECKPOINT:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Deliver what was told, then remember it as told."""
+        self._checkpoint = time.monotonic()
+        if self._watermark is not None and self._watermark.is_news(self._last_id, self._told) and telemetry.flush():
+            self._watermark.save()
 
     def tell_test(self, key: Key, nonce: str, clock_ns: int) -> None:
         """Tell the run that ``dag.test()`` made in this process, whole."""
@@ -164,6 +178,8 @@ class _Thread(threading.Thread):
                     continue
                 reader = reader or Reader(database, Watermark(database.url))
                 reader.look()
+                if last:
+                    reader.checkpoint()
         if database is not None:
             with guard("leaving Airflow's database"):
                 database.resign()

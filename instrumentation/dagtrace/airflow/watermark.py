@@ -29,7 +29,7 @@ class Watermark:
     def __init__(self, database_url: str) -> None:
         name = hashlib.sha256(database_url.encode()).hexdigest()[:12]
         self._path: Path = options().home / f"reader-{name}.json"
-        self._written = ""
+        self._written = self._noted = ""
 
     def load(self) -> tuple[int, dict[Key, set[int]]] | None:
         """Return (newest run id, told tries by open run), or None where nothing usable was kept."""
@@ -45,18 +45,20 @@ class Watermark:
             )
             return None
 
-    def save(self, last_id: int, told: dict[Key, set[int]]) -> None:
-        """Replace the file in one step, if anything has changed."""
+    def is_news(self, last_id: int, told: dict[Key, set[int]]) -> bool:
+        """Take note of what was told; return whether it differs from what the file says."""
         runs = [[dag, run, sorted(f"{span:016x}" for span in spans)] for (dag, run), spans in sorted(told.items())]
-        text = json.dumps({"last_id": last_id, "told": runs})
-        if text == self._written:
-            return
+        self._noted = json.dumps({"last_id": last_id, "told": runs})
+        return self._noted != self._written
+
+    def save(self) -> None:
+        """Replace the file, in one step, by what was noted last."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished = self._path.with_suffix(f".{os.getpid()}")
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(text)
+                file.write(self._noted)
             unfinished.replace(self._path)
-            self._written = text
+            self._written = self._noted
         except OSError as error:
             warn_once("watermark", "%s cannot be written (%s): a restart may repeat spans", self._path, error)
