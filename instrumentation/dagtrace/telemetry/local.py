@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -33,33 +34,35 @@ class LocalFile:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room(len(line))
-            descriptor = os.open(self._path(), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = self._open()
             try:
-                self._lock(descriptor)
-                os.write(descriptor, line)
+                _write(descriptor, line)
             finally:
                 os.close(descriptor)
         except OSError as error:
             warn_once(
-                "home", "DAGTRACE_HOME=%s cannot be written (%s): telemetry is not kept", self._folder, error.strerror
+                "home",
+                "DAGTRACE_HOME=%s cannot be written (%s): telemetry is not kept",
+                self._folder,
+                error.strerror or error,
             )
             return False
         return True
+
+    def _open(self) -> int:
+        """Return a descriptor that nobody else writes to: of the shared file under its lock, else of one of our own."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._path(), flags, 0o600)
+        if self._locking and not _lock(descriptor):
+            os.close(descriptor)
+            self._locking = False
+            descriptor = os.open(self._path(), flags, 0o600)
+        return descriptor
 
     def _path(self) -> Path:
         host = re.sub(r"[^A-Za-z0-9._]", "_", host_name())
         own = "" if self._locking else f"-{os.getpid()}"
         return self._folder / f"{self._signal}-{host}{own}-{datetime.now(timezone.utc):%Y%m%d}.jsonl"
-
-    def _lock(self, descriptor: int) -> None:
-        if not self._locking:
-            return
-        try:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except (ImportError, OSError):
-            self._locking = False  # from the next line on; this one is still a single write in append mode
 
     def _make_room(self, needed: int) -> None:
         """Remove the oldest files until ``needed`` more bytes fit under the cap, and say how much went."""
@@ -67,16 +70,38 @@ class LocalFile:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if _PATTERN.fullmatch(entry.name):
-                    status = entry.stat()
-                    files.append((status.st_mtime, status.st_size, entry.path))
+                    with suppress(FileNotFoundError):  # another process keeps the cap, too, and was faster
+                        status = entry.stat()
+                        files.append((status.st_mtime, status.st_size, entry.path))
         excess = sum(size for _, size, _ in files) + needed - self._max_bytes
-        removed = 0
+        removed = ours = 0
         for _, size, path in sorted(files):
             if excess <= removed:
                 break
-            Path(path).unlink()
             removed += size
-        if removed:
+            with suppress(FileNotFoundError):
+                Path(path).unlink()
+                ours += size
+        if ours:
             say_at_most_once_a_minute(
-                "local cap", "%d bytes of the oldest local telemetry went, to keep DAGTRACE_LOCAL_MAX_BYTES", removed
+                "local cap", "%d bytes of the oldest local telemetry went, to keep DAGTRACE_LOCAL_MAX_BYTES", ours
             )
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    """Write the whole line or nothing: half of one (the disk is full) would spoil the file for its readers."""
+    before = os.fstat(descriptor).st_size
+    written = os.write(descriptor, line)
+    if written != len(line):
+        os.ftruncate(descriptor, before)
+        raise OSError(f"only {written} of {len(line)} bytes fitted")
