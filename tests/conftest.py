@@ -52,9 +52,10 @@ def forget() -> None:
     from dagtrace import telemetry
     from dagtrace.options import options
     from dagtrace.telemetry import guard
+    from dagtrace.telemetry.mute import Mute
 
     pipeline = telemetry._pipeline
-    if pipeline is not None:
+    if pipeline is not None and not isinstance(pipeline, Mute):
         pipeline._spans = pipeline._metrics = None
         pipeline._queue.clear()
         pipeline._delay = 3600.0

@@ -14,7 +14,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusC
 from dagtrace import telemetry
 from dagtrace.cli.traces import read
 from dagtrace.record import Event, Link, SpanRecord
-from dagtrace.telemetry import spans
+from dagtrace.telemetry import destination, spans
 from dagtrace.telemetry.process import SCHEMA_URL
 from dagtrace.telemetry.spans import UserTracerProvider, to_span
 
@@ -212,7 +212,6 @@ trace.get_tracer("x").start_span("theirs").end()
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="the provider keeps the resource of the process that made it")
 def test_a_users_span_says_which_process_made_it(in_python: InPython, tmp_path: Path) -> None:
     """User code that forks (multiprocessing) makes spans in the child: their resource is the child's."""
     code = f"""{OFFER}
@@ -220,12 +219,66 @@ import os
 telemetry.offer_user_provider()
 child = os.fork()
 if not child:
-    trace.get_tracer("x").start_span("mine").end()
+    trace.get_tracer("x").start_span("child's").end()
     telemetry.flush()
     os._exit(0)
 os.waitpid(child, 0)
-print(child)
+trace.get_tracer("x").start_span("parent's").end()
+print(os.getpid(), child)
 """
-    child = int(in_python(code).stdout)
+    parent, child = map(int, in_python(code).stdout.split())
+    told = {node.span.name: node.resource for one in read(tmp_path / "home") for node in one.walk()}
+    assert {name: resource["process.pid"] for name, resource in told.items()} == {"child's": child, "parent's": parent}
+    assert told["child's"]["service.instance.id"] != told["parent's"]["service.instance.id"]
+
+
+ODD, CLEAN = "caf\udce9", "caf?"
+
+
+def test_what_cannot_be_encoded_is_replaced() -> None:
+    """A lone surrogate anywhere and a number beyond 64 bits would each take the whole batch with them."""
+    record = SpanRecord(
+        name=ODD,
+        trace_id=1,
+        span_id=2,
+        parent_id=None,
+        start_ns=1,
+        end_ns=2,
+        attributes={
+            ODD: ODD,
+            "ö": "é",
+            "list": [ODD, "x"],
+            "big": 2**63,
+            "low": -(2**63),
+            "bigs": [1, 2**64],
+            "b": True,
+        },
+        events=(Event(ODD, 1, {"e": ODD}),),
+        links=(Link(4, 5, {"k": ODD}),),
+        error=ODD,
+    )
+    span = to_span(record, RESOURCE)
+    assert destination.encodes(span)
+    assert dict(span.attributes or {}) == {
+        CLEAN: CLEAN,
+        "ö": "é",
+        "list": (CLEAN, "x"),
+        "big": str(2**63),
+        "low": -(2**63),
+        "bigs": ("1", str(2**64)),
+        "b": True,
+    }
+    assert (span.name, span.status.description) == (CLEAN, CLEAN)
+    assert [(e.name, dict(e.attributes or {})) for e in span.events] == [(CLEAN, {"e": CLEAN})]
+    assert [dict(k.attributes or {}) for k in span.links] == [{"k": CLEAN}]
+
+
+def test_an_environment_that_is_no_utf8_spoils_nothing(in_python: InPython, tmp_path: Path) -> None:
+    """The resource is part of every batch."""
+    code = f"""{OFFER}
+from dagtrace.record import SpanRecord
+telemetry.tell(SpanRecord("n", 1, 2, None, 3, 4))
+"""
+    assert in_python(code, OTEL_SERVICE_NAME=ODD).stderr == ""
     [one] = read(tmp_path / "home")
-    assert [node.resource["process.pid"] for node in one.walk()] == [child]
+    assert [node.resource["service.name"] for node in one.walk()] == [CLEAN]

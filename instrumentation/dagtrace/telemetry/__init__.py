@@ -17,10 +17,11 @@ from dagtrace.telemetry.guard import guarded
 
 if TYPE_CHECKING:
     from dagtrace.record import Point, SpanRecord
+    from dagtrace.telemetry.mute import Mute
     from dagtrace.telemetry.pipeline import Pipeline
 
 _lock = threading.Lock()
-_pipeline: Pipeline | None = None
+_pipeline: Pipeline | Mute | None = None
 _described: dict[str, Any] = {}
 
 
@@ -73,8 +74,8 @@ def _flush(timeout: float | None) -> bool:
 
 
 def budget() -> float:
-    """Return the seconds left of ``DAGTRACE_FLUSH_TIMEOUT`` in this process."""
-    return current().budget
+    """Return the seconds left of ``DAGTRACE_FLUSH_TIMEOUT`` in this process, never less than 0."""
+    return max(0.0, current().budget)
 
 
 def spend(seconds: float) -> None:
@@ -82,39 +83,56 @@ def spend(seconds: float) -> None:
     current().budget -= seconds
 
 
-def current() -> Pipeline:
-    """Return this process's pipeline, made on first use."""
+def current() -> Pipeline | Mute:
+    """Return this process's pipeline, made on first use; where that fails, one warning and a mute one from then on."""
     global _pipeline  # noqa: PLW0603 - one per process is what it is
     if _pipeline is None:
         with _lock:
             if _pipeline is None:
-                import atexit
-
-                from dagtrace.options import options
-                from dagtrace.telemetry.pipeline import Pipeline
-
-                _pipeline = Pipeline(options(), **_described)
-                # Registered in the process that speaks: Airflow 3 clears its children's inherited handlers after the
-                # fork and runs those of the child itself before it ends in os._exit.
-                atexit.register(flush)
+                _pipeline = _build()
     return _pipeline
+
+
+def _build() -> Pipeline | Mute:
+    try:
+        from dagtrace.options import options
+        from dagtrace.telemetry.pipeline import Pipeline
+
+        made = Pipeline(options(), **_described)
+    except Exception as error:  # noqa: BLE001 - OTEL_EXPORTER_OTLP_TIMEOUT=abc: the SDK's own exporters raise on it
+        from dagtrace.telemetry.mute import Mute, say_off
+
+        say_off(error)
+        return Mute()
+    import atexit
+
+    # Registered in the process that speaks: Airflow 3 clears its children's inherited handlers after the fork and runs
+    # those of the child itself before it ends in os._exit.
+    atexit.register(flush)
+    return made
 
 
 @guarded
 def offer_user_provider() -> None:
     """Take the spans of user code and other instrumentations too, where nobody else owns the global TracerProvider."""
-    from dagtrace.telemetry.spans import offer_user_provider as offer
+    resource = current().resource
+    if resource is not None:
+        from dagtrace.telemetry.spans import offer_user_provider as offer
 
-    offer()
+        offer(resource)
 
 
-@guarded
 def preload() -> None:
     """Import what delivery needs, so that processes forked from this one find it in memory (105 ms each otherwise)."""
-    from dagtrace.options import options
-    from dagtrace.telemetry import pipeline as module
+    try:
+        from dagtrace.options import options
+        from dagtrace.telemetry import pipeline as module
 
-    module.preload(options())
+        module.preload(options())
+    except Exception as error:  # noqa: BLE001 - what building a pipeline would say, said where the variables are set
+        from dagtrace.telemetry.mute import say_off
+
+        say_off(error)
 
 
 def _forget() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
 
+from dagtrace.masking import mask
 from dagtrace.telemetry.guard import warn_once
 
 
@@ -31,6 +32,12 @@ def endpoint(signal: str) -> str | None:
     """Return the OTLP endpoint set for ``signal`` (TRACES, METRICS), or None."""
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "").strip()
     return own or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or None
+
+
+def shown(signal: str) -> str | None:
+    """Return the endpoint as it may be printed: without a password."""
+    url = endpoint(signal)
+    return url and mask(url)
 
 
 def _protocol(signal: str) -> str:
@@ -100,6 +107,17 @@ def _otlp(signal: str, module: str, name: str) -> Any:
     return getattr(importlib.import_module(f"{package}.http.{module}"), name)()
 
 
+def encodes(span: ReadableSpan) -> bool:
+    """Return whether a span can be encoded; a user's own may hold what protobuf refuses."""
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+    try:
+        encode_spans([span])
+    except Exception:  # noqa: BLE001 - the encoder raises ValueError, TypeError and plain Exception
+        return False
+    return True
+
+
 class LocalSpanExporter(SpanExporter):
     """Spans to ``traces-*.jsonl``."""
 
@@ -157,21 +175,53 @@ class Hush(logging.Filter):
 
     The SDK logs each retry of each request; in a task's log that is a page of warnings about a collector. The pipeline
     says it in one line instead. Only records of the delivery thread are held back: the user's own exporters speak.
+    There is one for the process, because loggers keep their filters: across a fork, and when the thread is a new one.
     """
-
-    reason = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self.thread = threading.get_ident()
-        for name in ("trace_exporter", "metric_exporter", "_common._http", "_common"):
-            logging.getLogger(f"opentelemetry.exporter.otlp.proto.http.{name}").addFilter(self)
-        for name in ("opentelemetry.exporter.otlp.proto.grpc.exporter", "urllib3.connectionpool"):
-            logging.getLogger(name).addFilter(self)
+        self.thread = 0
+        self.reason = ""
+
+    def listen(self) -> None:
+        """Hush the calling thread from now on, and no other."""
+        self.thread, self.reason = threading.get_ident(), ""
+        for name in _TALKERS:
+            logging.getLogger(name).addFilter(self)  # a logger takes the same filter once
+
+    def forget(self) -> None:
+        """In a forked child: the delivery thread is not here, and its number may be given to any other."""
+        self.thread, self.reason = 0, ""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Hold back what our thread's exporters say."""
         if record.thread != self.thread:
             return True
-        self.reason = record.getMessage().splitlines()[0][:300]
+        self.reason = mask(record.getMessage().partition("\n")[0])[:300]
         return False
+
+
+_TALKERS = (
+    *(
+        f"opentelemetry.exporter.otlp.{module}"
+        for module in (
+            "common.http",
+            "proto.common._internal",
+            "proto.common._internal.metrics_encoder",
+            "proto.common._internal.trace_encoder",
+            "proto.grpc.exporter",
+            "proto.grpc.metric_exporter",
+            "proto.grpc.trace_exporter",
+            "proto.http._common",
+            "proto.http._common._http",
+            "proto.http.metric_exporter",
+            "proto.http.trace_exporter",
+        )
+    ),
+    "urllib3.connectionpool",
+)
+"""Where the exporters of all SDK versions log; a filter sees what is logged there, not what comes from below."""
+
+HUSH = Hush()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=HUSH.forget)

@@ -61,12 +61,14 @@ def swallow(edge: str, error: Exception) -> None:
     errors[edge] = errors.get(edge, 0) + 1
     if "pytest" in sys.modules:
         raise error
+    from dagtrace.masking import mask
+
     say_at_most_once_a_minute(
         edge,
         "%s failed (%s: %s); your work is not affected, telemetry may miss a part",
         edge,
         type(error).__name__,
-        error,
+        mask(str(error)),
     )
 
 

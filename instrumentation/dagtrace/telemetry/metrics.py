@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, Observa
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation
 
+from dagtrace.telemetry import plain
 from dagtrace.telemetry.process import SCOPE
 
 
@@ -54,7 +55,7 @@ class Meter:
     def record(self, points: Iterable[Point]) -> None:
         """Add each point to its instrument."""
         for point in points:
-            attributes = cast("dict[str, Any]", dict(point.attributes))
+            attributes = plain.attributes(point.attributes)  # one odd value would spoil every collection from then on
             instrument = self._instrument(point.metric)
             if point.metric.instrument == "histogram":
                 instrument.record(point.value, attributes)

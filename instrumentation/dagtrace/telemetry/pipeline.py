@@ -9,7 +9,6 @@ the actual work.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -21,6 +20,7 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from dagtrace.masking import mask
 from dagtrace.record import Point
 from dagtrace.semconv import metrics
 from dagtrace.telemetry import destination, guard
@@ -37,20 +37,23 @@ if TYPE_CHECKING:
     from dagtrace.options import Options
     from dagtrace.record import SpanRecord
 
-_log = logging.getLogger("dagtrace")
+_MOST = 10**9
+"""What no queue is longer than and no delay either: eleven days in milliseconds."""
 
 
-def _number(variable: str, default: float) -> float:
-    """Return an ``OTEL_*`` number, or its default after one warning."""
+def _number(variable: str, default: int) -> int:
+    """Return a whole ``OTEL_*`` number that a clock and a queue can hold, or its default after one warning."""
     text = os.environ.get(variable, "").strip()
     try:
         value = float(text or default)
     except ValueError:
         value = -1.0
-    if value <= 0:
-        guard.warn_once(variable, "%s=%r is ignored: expected a number above 0; using %s", variable, text, default)
+    if not 1 <= value <= _MOST:  # nan is not either
+        guard.warn_once(
+            variable, "%s=%r is ignored: expected a number from 1 to %d; using %s", variable, text, _MOST, default
+        )
         return default
-    return value
+    return int(value)
 
 
 class Pipeline:
@@ -60,15 +63,14 @@ class Pipeline:
         self, options: Options, service: str = "dagtrace", component: str | None = None, *, lasting: bool = False
     ) -> None:
         self.resource = make_resource(service, component)
-        self.budget = options.flush_timeout
-        self._full_budget = options.flush_timeout
+        self.budget = self._full_budget = min(options.flush_timeout, threading.TIMEOUT_MAX)  # what can be waited for
         self._sampler = TracerProvider(resource=self.resource, shutdown_on_exit=False).sampler
         self._spans = destination.span_exporter(options)
         self._metrics: Any = destination.metric_exporter(options)
         self.meter = Meter(self.resource, self._metrics, lasting=lasting)
         self._queue: deque[ReadableSpan] = deque()
-        self._most = int(_number("OTEL_BSP_MAX_QUEUE_SIZE", 20_000))
-        self._batch = int(_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512))
+        self._most = _number("OTEL_BSP_MAX_QUEUE_SIZE", 20_000)
+        self._batch = _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
         self._delay = _number("OTEL_BSP_SCHEDULE_DELAY", 1_000) / 1_000
         self._interval = _number("OTEL_METRIC_EXPORT_INTERVAL", 60_000) / 1_000
         self._collected = time.monotonic()
@@ -122,7 +124,7 @@ class Pipeline:
                 "flush",
                 "telemetry was not delivered within DAGTRACE_FLUSH_TIMEOUT=%g s%s; %d spans were still to go",
                 self._full_budget,
-                f" to {destination.endpoint('TRACES')}" if destination.endpoint("TRACES") else "",
+                f" to {destination.shown('TRACES')}" if destination.endpoint("TRACES") else "",
                 len(self._queue) + self._in_hand,
             )
         return False
@@ -138,41 +140,65 @@ class Pipeline:
         key: Any = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
         if key is not None:
             otel_context.attach(otel_context.set_value(key, value=True))
-        hush = destination.Hush()
+        destination.HUSH.listen()
         while True:
             self._wake.wait(self._delay)
             self._wake.clear()
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
             try:
-                self._deliver_spans(hush)
+                self._deliver_spans()
                 if waiting or time.monotonic() - self._collected >= self._interval:
-                    self._deliver_metrics(hush)
+                    self._deliver_metrics()
             except Exception as error:  # noqa: BLE001 - the thread must outlive any one batch
-                self._failed = True
-                guard.errors["delivery"] = guard.errors.get("delivery", 0) + 1
-                guard.say_at_most_once_a_minute("delivery", "delivery failed: %s: %s", type(error).__name__, error)
+                self._stumble(error)
             for done in waiting:
                 done.set()
 
-    def _deliver_spans(self, hush: destination.Hush) -> None:
+    def _deliver_spans(self) -> None:
         while self._queue and self._spans is not None:
             batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
-            self._in_hand, hush.reason = len(batch), ""
-            if self._spans.export(batch) is not SpanExportResult.SUCCESS:
-                self._failed = True
-                self._lose(len(batch), hush.reason)
-            self._in_hand = 0
+            self._in_hand = len(batch)
+            try:
+                self._export(batch)
+            except Exception as error:  # noqa: BLE001 - a batch that raises must not hold up the next
+                self._stumble(error)
+                self._save(batch)
+            finally:
+                self._in_hand = 0
 
-    def _deliver_metrics(self, hush: destination.Hush) -> None:
+    def _export(self, batch: list[ReadableSpan]) -> None:
+        destination.HUSH.reason = ""
+        if self._spans is not None and self._spans.export(batch) is not SpanExportResult.SUCCESS:
+            self._failed = True
+            self._lose(len(batch), destination.HUSH.reason)
+
+    def _save(self, batch: list[ReadableSpan]) -> None:
+        """Send what can be encoded of a batch that could not; where that is all of it, the fault is not the spans'."""
+        good = [span for span in batch if destination.encodes(span)]
+        if len(good) == len(batch):
+            good = []
+        self._lost += len(batch) - len(good)
+        if good:
+            try:
+                self._export(good)
+            except Exception:  # noqa: BLE001 - said already
+                self._lost += len(good)
+
+    def _stumble(self, error: Exception) -> None:
+        self._failed = True
+        guard.errors["delivery"] = guard.errors.get("delivery", 0) + 1
+        guard.say_at_most_once_a_minute("delivery", "delivery failed: %s: %s", type(error).__name__, mask(str(error)))
+
+    def _deliver_metrics(self) -> None:
         self._collected = time.monotonic()
         self._tell_own_health()
         data = self.meter.collect()
         if data is None or self._metrics is None:
             return
-        hush.reason = ""
+        destination.HUSH.reason = ""
         if self._metrics.export(data) is not MetricExportResult.SUCCESS:
             self._failed = True
-            self._complain("metrics", hush.reason)
+            self._complain("metrics", destination.HUSH.reason)
 
     def _tell_own_health(self) -> None:
         now = {"errors": sum(guard.errors.values()), "lost": self._lost}
@@ -186,7 +212,7 @@ class Pipeline:
         self._complain(f"{self._lost} spans", reason)
 
     def _complain(self, what: str, reason: str) -> None:
-        where = destination.endpoint("TRACES")
+        where = destination.shown("TRACES")
         if where is None and not reason:
             return  # local files have said themselves why they cannot be written
         guard.say_at_most_once_a_minute(

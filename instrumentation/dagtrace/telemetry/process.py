@@ -14,6 +14,7 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 
 from dagtrace import __version__
 from dagtrace.semconv import attributes as names
+from dagtrace.telemetry import plain
 
 
 SCHEMA_URL = f"https://dagtrace.dev/schemas/{__version__}"
@@ -39,7 +40,9 @@ def make_resource(service: str, component: str | None) -> Resource:
     }
     if component:
         found[names.AIRFLOW_COMPONENT] = component
-    return Resource(found, SCHEMA_URL).merge(OTELResourceDetector().detect())
+    merged = Resource(found, SCHEMA_URL).merge(OTELResourceDetector().detect())
+    # An environment that is no UTF-8 must not make every batch of this process one that cannot be encoded.
+    return Resource(plain.attributes(merged.attributes), merged.schema_url)
 
 
 @lru_cache(maxsize=1)

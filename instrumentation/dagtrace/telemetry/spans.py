@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import copy
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
@@ -10,6 +11,8 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcess
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
 from dagtrace import telemetry
+from dagtrace.telemetry import plain
+from dagtrace.telemetry.guard import guarded
 from dagtrace.telemetry.process import SCOPE
 
 
@@ -23,22 +26,22 @@ _LIMITS = SpanLimits()
 
 
 def to_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
-    """Return the SDK's form of a record, within the limits of ``OTEL_SPAN_*_LIMIT``."""
+    """Return the SDK's form of a record, within the limits of ``OTEL_SPAN_*_LIMIT`` and of what can be encoded."""
     parent = None
     if record.parent_id is not None:
         parent = SpanContext(record.trace_id, record.parent_id, is_remote=False, trace_flags=_SAMPLED)
     return ReadableSpan(
-        name=record.name,
+        name=plain.text(record.name),
         context=SpanContext(record.trace_id, record.span_id, is_remote=False, trace_flags=_SAMPLED),
         parent=parent,
         resource=resource,
         attributes=_bounded(record.attributes),
-        events=[Event(e.name, _bounded(e.attributes), e.time_ns) for e in record.events],
+        events=[Event(plain.text(e.name), _bounded(e.attributes), e.time_ns) for e in record.events],
         links=[
             Link(SpanContext(k.trace_id, k.span_id, is_remote=True, trace_flags=_SAMPLED), _bounded(k.attributes))
             for k in record.links
         ],
-        status=Status(StatusCode.UNSET) if record.error is None else Status(StatusCode.ERROR, record.error),
+        status=Status(StatusCode.UNSET) if record.error is None else Status(StatusCode.ERROR, plain.text(record.error)),
         start_time=record.start_ns,
         end_time=record.end_ns,
         instrumentation_scope=SCOPE,
@@ -47,16 +50,23 @@ def to_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
 
 def _bounded(attributes: Attributes) -> Any:
     return BoundedAttributes(
-        _LIMITS.max_span_attributes, cast("dict[str, Any]", attributes), max_value_len=_LIMITS.max_span_attribute_length
+        _LIMITS.max_span_attributes, plain.attributes(attributes), max_value_len=_LIMITS.max_span_attribute_length
     )
 
 
 class _Into(SpanProcessor):
     """Sends the user's own spans the way ours go; looks the pipeline up each time, because a fork makes a new one."""
 
+    @guarded
     def on_end(self, span: ReadableSpan) -> None:
-        if span.context is not None and span.context.trace_flags.sampled:
-            telemetry.current().queue([span])
+        if span.context is None or not span.context.trace_flags.sampled:
+            return
+        pipeline = telemetry.current()
+        resource = pipeline.resource
+        if resource is not None and span.resource is not resource:  # a fork: the provider still has its parent's
+            span = copy.copy(span)
+            span._resource = resource  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there is no public way
+        pipeline.queue([span])
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return telemetry.flush(timeout_millis / 1000)
@@ -89,9 +99,9 @@ class UserTracerProvider(TracerProvider):
         telemetry.flush()
 
 
-def offer_user_provider() -> None:
+def offer_user_provider(resource: Resource) -> None:
     """Set the global TracerProvider unless somebody else has."""
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        provider = UserTracerProvider(resource=telemetry.current().resource, shutdown_on_exit=False)
+        provider = UserTracerProvider(resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(_Into())
         trace.set_tracer_provider(provider)
