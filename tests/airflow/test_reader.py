@@ -44,7 +44,9 @@ def a_run(state: str, run_id: str = "r", **changes: Any) -> Run:
 
 def a_try(task_id: str, state: str = "success", **changes: Any) -> Try:
     """Return a first try that ran for a second from NOW on."""
-    nothing: dict[str, Any] = dict.fromkeys(("scheduled_at", "queued_at", "operator", "pool", "queue", "executor", "hostname", "pid"))
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("scheduled_at", "queued_at", "operator", "pool", "queue", "executor", "hostname", "pid")
+    )
     known: dict[str, Any] = {
         "id": f"id-{task_id}",
         "task_id": task_id,
