@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="dagtrace", description="OpenTelemetry for data pipelines.")
@@ -22,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     view = commands.add_parser("view", help="draw the traces in local files as trees")
     view.add_argument("path", nargs="?", help="a folder or a traces*.jsonl file (default: DAGTRACE_HOME)")
     view.add_argument("--json", action="store_true", help="the same trees for programs: one JSON array")
-    view.add_argument("--last", type=int, metavar="N", help="only the N newest traces")
+    view.add_argument("--last", type=_count, metavar="N", help="only the N newest traces")
     view.add_argument("--trace", metavar="ID", help="only the trace whose id begins so")
 
     demo = commands.add_parser("demo", help="run the flights DAG in this process and draw its trace")

@@ -35,9 +35,11 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all below it, depth first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting: list[Node] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.children))
 
 
 @dataclass
@@ -46,7 +48,8 @@ class Trace:
     All spans of one trace id.
 
     ``roots`` are the spans without a parent; ``orphans`` those whose parent is in no file, or not yet: a run still
-    going has only those. ``duplicates`` counts spans that stood in the files more than once.
+    going has only those. So has a circle of spans, each the parent of the next: it is cut open at one of them.
+    ``duplicates`` counts spans that stood in the files more than once.
     """
 
     trace_id: int
@@ -93,6 +96,10 @@ def read(path: Path) -> list[Trace]:
     return sorted(traces, key=lambda trace: trace.start_ns)
 
 
+_NONSENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading JSON of any other shape may raise."""
+
+
 def _nodes(file: Path) -> Iterator[Node]:
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -103,7 +110,7 @@ def _nodes(file: Path) -> Iterator[Node]:
                     for scope in group.get("scopeSpans", ()):
                         for span in scope.get("spans", ()):
                             yield Node(span_from(span), resource)
-            except (ValueError, KeyError, TypeError) as error:
+            except _NONSENSE as error:
                 if line.endswith(b"\n"):
                     raise UnreadableError(f"{file}:{number} is not a line of OTLP/JSON spans ({error})") from None
 
@@ -111,12 +118,36 @@ def _nodes(file: Path) -> Iterator[Node]:
 def _tree(trace_id: int, spans: dict[int, Node], duplicates: int) -> Trace:
     roots: list[Node] = []
     orphans: list[Node] = []
-    for node in sorted(spans.values(), key=lambda n: (n.span.start_ns, n.span.end_ns)):
-        parent = spans.get(node.span.parent_id) if node.span.parent_id is not None else None
+    ordered = sorted(spans.values(), key=lambda n: (n.span.start_ns, n.span.end_ns))
+    for node in ordered:
+        parent = _parent(node, spans)
         if parent is not None and parent is not node:
             parent.children.append(node)
         elif node.span.parent_id is None:
             roots.append(node)
         else:
             orphans.append(node)
-    return Trace(trace_id, roots, orphans, duplicates)
+    trace = Trace(trace_id, roots, orphans, duplicates)
+    reached = {node.span.span_id for node in trace.walk()}
+    for node in ordered:
+        if node.span.span_id not in reached:
+            first = _cut(node, spans)
+            orphans.append(first)
+            reached.update(below.span.span_id for below in first.walk())
+    return trace
+
+
+def _parent(node: Node, spans: dict[int, Node]) -> Node | None:
+    return None if node.span.parent_id is None else spans.get(node.span.parent_id)
+
+
+def _cut(node: Node, spans: dict[int, Node]) -> Node:
+    """Cut open the circle that a node is in or below; return the span on it that has no parent any more."""
+    passed: set[int] = set()
+    parent = _parent(node, spans)
+    while parent is not None and node.span.span_id not in passed:
+        passed.add(node.span.span_id)
+        node, parent = parent, _parent(parent, spans)
+    if parent is not None:
+        parent.children = [child for child in parent.children if child is not node]
+    return node

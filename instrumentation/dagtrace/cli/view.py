@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import datetime, timezone
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
 def run(path: str | None, *, as_json: bool, last: int | None, trace: str | None) -> int:
     """Draw what ``path`` holds; return 0, or 2 after one line on stderr where there is nothing to draw."""
     try:
-        traces = read(Path(path).expanduser() if path else options().home)
-    except UnreadableError as error:
+        traces = _wanted(Path(path).expanduser() if path else options().home, trace)
+    except (UnreadableError, OSError, RuntimeError) as error:  # a file that is not ours to read, a ~user unknown
         print(f"dagtrace view: {error}", file=sys.stderr)
         return 2
-    if trace:
-        traces = [t for t in traces if f"{t.trace_id:032x}".startswith(trace.lower())]
     if last:
         traces = traces[-last:]
     if as_json:
@@ -36,6 +35,13 @@ def run(path: str | None, *, as_json: bool, last: int | None, trace: str | None)
     else:
         draw(traces)
     return 0
+
+
+def _wanted(path: Path, trace: str | None) -> list[Trace]:
+    found = [t for t in read(path) if f"{t.trace_id:032x}".startswith((trace or "").lower())]
+    if trace and not found:
+        raise UnreadableError(f"no trace here has an id that begins with {trace}")
+    return found
 
 
 def document(trace: Trace) -> dict[str, Any]:
@@ -68,9 +74,12 @@ def draw(traces: Sequence[Trace]) -> None:
     from rich.console import Console
     from rich.tree import Tree
 
+    out: Any = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="replace")  # a terminal that has no ✓, a name that is no UTF-8
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 200  # a pipe has no width: let lines be as long as they are
+        console.width = 1_000_000  # a pipe has no width: let lines be as long as they are
     for trace in traces:
         started = datetime.fromtimestamp(trace.start_ns / 1e9, timezone.utc)
         tree = Tree(f"[dim]trace {trace.trace_id:032x}  {started:%Y-%m-%d %H:%M:%S} UTC[/]", guide_style="dim")
@@ -92,23 +101,31 @@ def _grow(tree: Tree, node: Node) -> None:
 
 def _label(node: Node) -> str:
     """Return one line: mark, name, what tells it from its siblings, duration, numbers, error."""
-    from rich.markup import escape
-
     span = node.span
     mark = "[red]✗[/]" if span.error is not None else "[green]✓[/]"
     kind = span.name.partition(" ")[0]
-    parts = [f"{mark} [bold]{escape(span.name)}[/]", *(f"[cyan]{escape(text)}[/]" for text in _which(node, kind))]
+    parts = [
+        f"{mark} [bold]{_plain(span.name)}[/]",
+        *(f"[cyan]{_plain(text)}[/]" for text in _which(node, kind) if text),
+    ]
     parts.append(f"[magenta]{seconds(node.duration)}[/]")
     if kind == "spark.stage":
-        parts.append(f"[dim]{escape(_stage_numbers(node))}[/]")
+        parts.append(f"[dim]{_plain(_stage_numbers(node))}[/]")
     state = span.attributes.get(names.AIRFLOW_TASK_INSTANCE_STATE) or span.attributes.get(names.AIRFLOW_DAG_RUN_STATE)
     if state and state not in ("success", "failed"):
-        parts.append(f"[yellow]{escape(str(state))}[/]")
+        parts.append(f"[yellow]{_plain(str(state))}[/]")
     if span.error and kind not in ("dag_run", "task_instance"):
         error_type = str(span.attributes.get(names.ERROR_TYPE, ""))
         message = span.error.partition("\n")[0]
-        parts.append(f"[red]{escape(f'{error_type}: {message}' if error_type else message)[:160]}[/]")
+        parts.append(f"[red]{_plain((f'{error_type}: {message}' if error_type else message)[:160])}[/]")
     return "  ".join(parts)
+
+
+def _plain(text: str) -> str:
+    """Return text that is one line and no markup, whatever somebody wrote into it."""
+    from rich.markup import escape
+
+    return escape("".join(mark if mark.isprintable() else " " for mark in text))
 
 
 def _which(node: Node, kind: str) -> list[str]:
@@ -161,10 +178,10 @@ def _stage_numbers(node: Node) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a duration as people say it."""
-    if value < 1:
+    """Return a duration as people say it; the unit is chosen after rounding, so that nothing takes 1000 ms."""
+    if round(value * 1000) < 1000:  # noqa: PLR2004 - milliseconds in a second
         return f"{value * 1000:.0f} ms"
-    if value < 60:  # noqa: PLR2004 - seconds in a minute
+    if round(value, 1) < 60:  # noqa: PLR2004 - seconds in a minute
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
@@ -174,7 +191,7 @@ def seconds(value: float) -> str:
 def size(value: float) -> str:
     """Return bytes as people say them, in powers of 1024."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:  # noqa: PLR2004
+        if round(value, 1) < 1024:  # noqa: PLR2004
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"

@@ -45,40 +45,70 @@ def _hex_ids(node: Any) -> None:
 
 
 def span_from(document: Mapping[str, Any]) -> SpanRecord:
-    """Return the span that an OTLP/JSON ``Span`` object describes; raise KeyError or ValueError where it is none."""
+    """
+    Return the span that an OTLP/JSON ``Span`` object describes; what is zero or empty may be missing.
+
+    Raise KeyError, ValueError, TypeError or AttributeError where it is none.
+    """
     status: Mapping[str, Any] = document.get("status") or {}
     failed = status.get("code") in (2, "STATUS_CODE_ERROR")
-    parent: str = document.get("parentSpanId") or ""
+    parent = document.get("parentSpanId")
     return SpanRecord(
-        name=document["name"],
-        trace_id=int(document["traceId"], 16),
-        span_id=int(document["spanId"], 16),
-        parent_id=int(parent, 16) if parent else None,
-        start_ns=int(document["startTimeUnixNano"]),
-        end_ns=int(document["endTimeUnixNano"]),
-        attributes=attributes_from(document.get("attributes", ())),
+        name=_text(document, "name"),
+        trace_id=_id(document, "traceId"),
+        span_id=_id(document, "spanId"),
+        parent_id=_id(document, "parentSpanId") if parent else None,
+        start_ns=_time(document, "startTimeUnixNano"),
+        end_ns=_time(document, "endTimeUnixNano"),
+        attributes=attributes_from(document.get("attributes")),
         events=tuple(
-            Event(e.get("name", ""), int(e.get("timeUnixNano", 0)), attributes_from(e.get("attributes", ())))
-            for e in document.get("events", ())
+            Event(_text(event, "name"), _time(event, "timeUnixNano"), attributes_from(event.get("attributes")))
+            for event in document.get("events") or ()
         ),
         links=tuple(
-            Link(int(k["traceId"], 16), int(k["spanId"], 16), attributes_from(k.get("attributes", ())))
-            for k in document.get("links", ())
+            Link(_id(link, "traceId"), _id(link, "spanId"), attributes_from(link.get("attributes")))
+            for link in document.get("links") or ()
         ),
-        error=status.get("message", "") if failed else None,
+        error=_text(status, "message") if failed else None,
     )
 
 
-def attributes_from(pairs: Iterable[Mapping[str, Any]]) -> dict[str, Value]:
+def _text(document: Mapping[str, Any], key: str) -> str:
+    value = document.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is no text")
+    return value
+
+
+def _id(document: Mapping[str, Any], key: str) -> int:
+    value = int(document[key], 16)
+    if not 0 <= value < 256 ** _IDS[key]:
+        raise ValueError(f"{key} is no id")
+    return value
+
+
+def _time(document: Mapping[str, Any], key: str) -> int:
+    """Return nanoseconds since the epoch; beyond 64 bits is no time that anybody could have written or could show."""
+    value = int(document.get(key) or 0)
+    if not 0 <= value < 2**64:
+        raise ValueError(f"{key} is no time")
+    return value
+
+
+def attributes_from(pairs: Iterable[Mapping[str, Any]] | None) -> dict[str, Value]:
     """Return OTLP/JSON key-value pairs as a plain dict."""
-    return {pair["key"]: _value(pair.get("value", {})) for pair in pairs}
+    return {_text(pair, "key"): _value(pair.get("value", {})) for pair in pairs or ()}
 
 
 def _value(value: Mapping[str, Any]) -> Any:
     for kind, item in value.items():
         if kind == "intValue":
             return int(item)
+        if kind == "doubleValue":
+            return float(item)  # NaN and Infinity are text
         if kind == "arrayValue":
-            return [_value(v) for v in item.get("values", ())]
+            return [_value(v) for v in item.get("values") or ()]
         return item
     return ""
