@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dagtrace.cli import view
 from dagtrace.cli.traces import read
+from dagtrace.masking import mask
 
 
 if TYPE_CHECKING:
@@ -52,13 +53,12 @@ def run(folder: str | None) -> int:
             return _failed(log)
     endpoint = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if endpoint:
-        console.print(f"The trace went to {endpoint}; look for the service airflow there. Airflow's log: {log}")
+        console.print(f"The trace went to {mask(endpoint)}; look for the service airflow there. Airflow's log: {log}")
         return 0
     traces = Path(env["DAGTRACE_HOME"])
     view.draw(read(traces)[-1:])
-    console.print(
-        f"Took {time.monotonic() - began:.0f} s. No DAG and no job was changed for this: DAGTRACE_ENABLED=true did it.\n"
-    )
+    took = time.monotonic() - began
+    console.print(f"Took {took:.0f} s. No DAG and no job was changed for this: DAGTRACE_ENABLED=true did it.\n")
     console.print(f"  files    {traces}/  (OTLP/JSON lines; Airflow's log: {log})")
     console.print(f"  again    dagtrace view {os.path.relpath(traces)}")
     console.print("  Jaeger   docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:2.20.0")
