@@ -75,7 +75,7 @@ class Drain:
         with contextlib.suppress(Py4JError, OSError):
             with contextlib.suppress(Py4JError):  # TimeoutException: what is still on its way is given up
                 # Half of the budget: the spans have to be delivered, too.
-                jsc.sc().listenerBus().waitUntilEmpty(int(max(telemetry.budget(), 0) * 500) + 1)
+                jsc.sc().listenerBus().waitUntilEmpty(int(telemetry.budget() * 500) + 1)
             self.listener.finish(True)  # noqa: FBT003 - async; py4j knows no keywords
         self._wait(began)
         telemetry.flush()
@@ -83,5 +83,5 @@ class Drain:
     def _wait(self, began: float) -> None:
         self._ending.set()
         if not self.ended:
-            self._thread.join(max(telemetry.budget(), 0))
+            self._thread.join(telemetry.budget())
         telemetry.spend(time.monotonic() - began)

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from dagtrace.masking import mask
 from dagtrace.record import Point, SpanRecord
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import metrics
+from dagtrace.telemetry.otlp_json import span_from
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dagtrace.record import Attributes, Value
+    from dagtrace.record import Attributes
     from dagtrace.semconv.metrics import Metric
-
-_READ: dict[str, Callable[[Any], Value]] = {
-    "stringValue": str,
-    "intValue": int,
-    "doubleValue": float,
-    "boolValue": bool,
-    "arrayValue": lambda array: [int(item["intValue"]) for item in array["values"]],
-}
 
 _LEVELS = ("spark.application", "spark.sql", "spark.job", "spark.stage")
 _DETAIL = {"application": 1, "job": 3, "stage": 4, "task": 4}  # tasks have no spans of their own yet
@@ -33,26 +24,12 @@ _DETAIL = {"application": 1, "job": 3, "stage": 4, "task": 4}  # tasks have no s
 def read(line: str) -> SpanRecord:
     """Return the span of one line; what failed says so without the secrets it may have held."""
     span = json.loads(line)
-    found = {item["key"]: _value(item["value"]) for item in span["attributes"]}
-    if names.SPARK_STAGE_TASK_ERROR in found:
-        found[names.SPARK_STAGE_TASK_ERROR] = mask(cast("str", found[names.SPARK_STAGE_TASK_ERROR]))
-    status = span.get("status")
-    return SpanRecord(
-        name=span["name"],
-        trace_id=int(span["traceId"], 16),
-        span_id=int(span["spanId"], 16),
-        parent_id=int(span["parentSpanId"], 16) if "parentSpanId" in span else None,
-        start_ns=int(span["startTimeUnixNano"]),
-        end_ns=int(span["endTimeUnixNano"]),
-        attributes=found,
-        error=mask(status["message"]) if status else None,
-        sampled=bool(span["flags"] & 1),
-    )
-
-
-def _value(value: dict[str, Any]) -> Value:
-    kind, content = next(iter(value.items()))
-    return _READ[kind](content)
+    record = span_from(span)
+    attributes = dict(record.attributes)
+    if names.SPARK_STAGE_TASK_ERROR in attributes:
+        attributes[names.SPARK_STAGE_TASK_ERROR] = mask(str(attributes[names.SPARK_STAGE_TASK_ERROR]))
+    error = None if record.error is None else mask(record.error)
+    return replace(record, attributes=attributes, error=error, sampled=bool(span["flags"] & 1))
 
 
 def unsampled(record: SpanRecord) -> SpanRecord:
