@@ -710,3 +710,12 @@ os.waitpid(child, 0)
     said = in_python(code, DAGTRACE_FLUSH_TIMEOUT="20").stderr
     assert "spans could not be delivered to http://127.0.0.1:9: " in said
     assert "no reason given" not in said
+
+
+def test_a_destination_that_comes_back_gives_the_budget_back(stub: Stub) -> None:
+    """Where the budget was spent in vain, a later delivery by itself gives it back: no flush could wait for one."""
+    telemetry.spend(telemetry.budget())
+    assert telemetry.budget() == 0
+    telemetry.tell(_span(1))
+    _until(lambda: telemetry.budget() > 0)
+    assert stub.got == ["span 1"]

@@ -187,7 +187,9 @@ class _Thread(threading.Thread):
     def stop(self) -> None:
         """Let it look a last time and deliver, within the exit budget."""
         self._stopping.set()
+        began = time.monotonic()
         self.join(telemetry.budget())
+        telemetry.spend(time.monotonic() - began)
         telemetry.flush()
 
 

@@ -56,6 +56,14 @@ def _number(variable: str, default: int) -> int:
     return int(value)
 
 
+class _Asked:
+    """Somebody waits for a flush, and how it went."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.delivered = False
+
+
 class Pipeline:
     """What one process has to tell, on its way out."""
 
@@ -77,7 +85,7 @@ class Pipeline:
         self._lost = 0
         self._told: dict[str, int] = {"errors": 0, "lost": 0}
         self._wake = threading.Event()
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: deque[_Asked] = deque()
         self._failed = False
         self._in_hand = 0
         self._thread: threading.Thread | None = None
@@ -109,14 +117,12 @@ class Pipeline:
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver everything within ``timeout`` seconds or the rest of the budget; return whether that worked."""
         self._start()
-        done = threading.Event()
+        asked = _Asked()
         started = time.monotonic()
-        self._failed = False
-        self._waiting.append(done)
+        self._waiting.append(asked)
         self._wake.set()
-        finished = done.wait(max(0.0, self.budget if timeout is None else min(timeout, self.budget)))
-        if finished and not self._failed:
-            self.budget = self._full_budget
+        finished = asked.done.wait(max(0.0, self.budget if timeout is None else min(timeout, self.budget)))
+        if finished and asked.delivered:
             return True
         self.budget -= time.monotonic() - started
         if not finished:
@@ -145,14 +151,22 @@ class Pipeline:
             self._wake.wait(self._delay)
             self._wake.clear()
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._failed = False
             try:
+                something = bool(self._queue)
                 self._deliver_spans()
                 if waiting or time.monotonic() - self._collected >= self._interval:
                     self._deliver_metrics()
             except Exception as error:  # noqa: BLE001 - the thread must outlive any one batch
                 self._stumble(error)
-            for done in waiting:
-                done.set()
+            else:
+                if something and not self._failed:
+                    # The destination is there (again): whoever waits next may wait the whole budget. In a process that
+                    # lives on, a collector's bad hour must not end all waiting for ever.
+                    self.budget = self._full_budget
+            for asked in waiting:
+                asked.delivered = not self._failed
+                asked.done.set()
 
     def _deliver_spans(self) -> None:
         while self._queue and self._spans is not None:
