@@ -31,7 +31,7 @@ def run(folder: str | None) -> int:
         return 2
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     home = Path(folder or ".demo").resolve()
     home.mkdir(parents=True, exist_ok=True)
     log = home / "demo.log"
@@ -60,7 +60,8 @@ def run(folder: str | None) -> int:
     took = time.monotonic() - began
     console.print(f"Took {took:.0f} s. No DAG and no job was changed for this: DAGTRACE_ENABLED=true did it.\n")
     console.print(f"  files    {traces}/  (OTLP/JSON lines; Airflow's log: {log})")
-    console.print(f"  again    dagtrace view {os.path.relpath(traces)}")
+    command = Path(sys.executable).with_name("dagtrace")
+    console.print(f"  again    {os.path.relpath(command)} view {os.path.relpath(traces)}")
     console.print("  Jaeger   docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:2.20.0")
     console.print("           OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 make demo")
     console.print("           then open http://localhost:16686 and search for the service airflow")
