@@ -27,6 +27,7 @@ def flaky(ti=None):
 def traced():
     from opentelemetry import trace
 
+    trace.get_current_span().set_attribute("user.rows", 42)
     with trace.get_tracer("user.code").start_as_current_span("user work"):
         pass
 

@@ -172,6 +172,7 @@ def test_user_spans_and_skips_under_the_scheduler(scheduled: dict[str, Ran]) -> 
     by_name = {node.span.name: node for node in trace.walk()}
     (execute,) = by_name["task_instance traced"].children
     assert [child.span.name for child in execute.children] == ["user work"]
+    assert execute.span.attributes["user.rows"] == 42
     skipped = by_name["task_instance never"]
     assert skipped.span.attributes[names.AIRFLOW_TASK_INSTANCE_STATE] == "skipped"
     assert skipped.span.error is None

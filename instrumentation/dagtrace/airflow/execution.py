@@ -16,6 +16,7 @@ from opentelemetry import trace
 
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, dag_test, handover
+from dagtrace.airflow.current import CurrentSpan
 from dagtrace.airflow.failures import failure_of
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -58,11 +59,9 @@ class Execution:
 
         self._span_id = identity.execution_span_id(self._parent_id, host_name(), os.getpid(), self._start_ns)
         flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if self._sampled else trace.TraceFlags.DEFAULT)
-        span = trace.NonRecordingSpan(
-            trace.SpanContext(self._trace_id, self._span_id, is_remote=False, trace_flags=flags)
-        )
+        self._span = CurrentSpan(trace.SpanContext(self._trace_id, self._span_id, is_remote=False, trace_flags=flags))
         # An empty context below: what the executor's process had current when it forked is not this task's parent.
-        self._token = otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
+        self._token = otel_context.attach(trace.set_span_in_context(self._span, otel_context.Context()))
         self._logs = compat.bind_to_logs(trace_id=f"{self._trace_id:032x}", span_id=f"{self._span_id:016x}")
 
     def end(self, error: BaseException | None) -> None:
@@ -79,9 +78,10 @@ class Execution:
                 parent_id=self._parent_id,
                 start_ns=self._start_ns,
                 end_ns=end_ns,
-                attributes={**self._attributes, **failure.attributes},
-                events=failure.events,
-                error=failure.message,
+                attributes={**self._span.attributes, **self._attributes, **failure.attributes},
+                events=(*self._span.events, *failure.events),
+                links=tuple(self._span.links),
+                error=failure.message or self._span.error,
                 sampled=self._sampled,
             )
         )
