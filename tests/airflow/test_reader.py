@@ -244,6 +244,8 @@ def test_a_cleared_run_leaves_the_old_tries_where_they_are(told: list[SpanRecord
     rows.all_tries = {("d", "r"): [a_try("kept"), a_try("cleared")]}
     follower.look()
     later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("queued", start_date=None, queued_at=later, clear_number=1))]
+    follower.look()
     rows.all_runs = [(1, a_run("running", start_date=later, clear_number=1))]
     again = a_try("cleared", try_number=2, start_date=later, end_date=later + timedelta(seconds=1))
     rows.all_tries["d", "r"].append(again)
@@ -253,6 +255,7 @@ def test_a_cleared_run_leaves_the_old_tries_where_they_are(told: list[SpanRecord
     old, new = (record for record in told if record.name == "dag_run d")
     assert old.trace_id != new.trace_id
     assert [link.trace_id for link in new.links] == [old.trace_id]
+    assert {r.trace_id for r in told} == {old.trace_id, new.trace_id}
     assert [r.name for r in told if r.trace_id == new.trace_id] == ["task_instance cleared", "dag_run d"]
 
 

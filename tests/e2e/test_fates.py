@@ -53,7 +53,33 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
         airflow.stop("scheduler")
         airflow.stop("scheduler-2")
         airflow.stop("triggerer")
-        yield Ran(airflow.traces, airflow.query)
+        yield Ran(airflow.traces, airflow.query, airflow.env)
+
+
+EXPLAIN = """
+import json
+from datetime import datetime, timezone
+from airflow import settings
+from dagtrace.airflow.database import Database
+from sqlalchemy import event
+
+asked = []
+event.listen(settings.engine, "before_cursor_execute", lambda c, cur, sql, values, *_: asked.append((sql, values)))
+database = Database(settings.engine)
+database.open_and_new(database.newest_id())
+(run,) = [run for _, run in database.runs([("fates", "all")])]
+tries = [row for _, row in database.tries([("fates", "all")], datetime.now(timezone.utc))]
+tries += [row for _, row in database.tries([("fates", "all")])]
+database.first_pokes([row.id for row in tries])
+database.still_running(("fates", "all"))
+database.describe(run)
+queries, plans = list(asked), {}  # the listener hears the EXPLAINs, too
+with settings.engine.connect() as connection:
+    connection.exec_driver_sql("set enable_seqscan = off")
+    for sql, values in queries:
+        plans[sql] = [row[0] for row in connection.exec_driver_sql("explain " + sql, values)]
+print(json.dumps(plans))
+"""
 
 
 def traces_of(ran: Ran, dag_id: str) -> list[Trace]:
@@ -230,3 +256,11 @@ def test_counts_add_up_over_restart_and_two_schedulers(ran: Ran) -> None:
     assert {k: v for k, v in durations.items() if k[0] != "small"} == pytest.approx(dict(seconds), abs=1e-3)
     runs = totals(ran.traces, "airflow.dag_run.count", names.AIRFLOW_DAG_ID, names.AIRFLOW_DAG_RUN_STATE)
     assert runs == {("fates", "failed"): 1, ("slow", "success"): 1, ("small", "success"): 2}
+
+
+def test_the_readers_queries_use_indexes(ran: Ran) -> None:
+    """No query of the reader needs to read a whole table: with sequential scans discouraged, PostgreSQL plans none."""
+    plans = json.loads(run(ran.env, "python", "-c", EXPLAIN).stdout.splitlines()[-1])
+    assert len(plans) >= 8
+    scans = {sql: plan for sql, plan in plans.items() if any("Seq Scan" in line for line in plan)}
+    assert scans == {}

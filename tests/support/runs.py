@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 TRIES = """
@@ -22,6 +22,9 @@ TRIES = """
 class Ran:
     """A finished run: where its traces lie and how to ask its database."""
 
-    def __init__(self, traces: Path, query: Callable[[str], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self, traces: Path, query: Callable[[str], list[dict[str, Any]]], env: Mapping[str, str] | None = None
+    ) -> None:
         self.traces = traces
         self.query = query
+        self.env = env or {}

@@ -37,6 +37,8 @@ FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 BETWEEN_POKES = "up_for_reschedule"
 """State of a sensor in reschedule mode that waits for its next poke, which will overwrite ``start_date``."""
 
+RUNNING = "running"
+
 RUN_FINAL_STATES = ("success", "failed")
 
 TEST_TRIGGER = "test"

@@ -74,8 +74,12 @@ class Reader:
             self._first.pop(key, None)
         runs = {key: run for key, run in seen.items() if self._concerns_us(run)}
         finished = {key for key, run in runs.items() if run.state in compat.RUN_FINAL_STATES}
-        self._tell_tries(runs, [k for k in runs if k not in finished and k in self._told], self._since())
-        self._tell_tries(runs, [k for k in runs if k not in finished and k not in self._told], None)
+        # A run that is queued has no tries of its own yet: those it has are its last generation's, told before the clear.
+        running = [key for key, run in runs.items() if run.state == compat.RUNNING]
+        self._tell_tries(runs, [key for key in running if self._told.get(key)], self._since())
+        self._tell_tries(runs, [key for key in running if not self._told.get(key)], None)
+        for key in runs:
+            self._told.setdefault(key, set())
         for key in finished:
             self._finish(key, runs[key])
         self._last_id = max([self._last_id, *(number for number, _ in found)])
