@@ -9,6 +9,11 @@ either consumed by it or bounded.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 # A closing mark within a value (a,b;c) belongs to it, unless what follows shows that the value was over.
@@ -79,3 +84,19 @@ def _hide_password(part: str) -> str:
     if not colon or not password or any(mark in user for mark in "/?#\"'`<>"):
         return part
     return f"{user}:***{part[at:]}"
+
+
+_platforms: list[Callable[[str], str]] = []
+
+
+def also(masker: Callable[[str], str]) -> None:
+    """Let a platform's own masker go first, in ``redact``: Airflow's knows the passwords of its connections."""
+    if masker not in _platforms:
+        _platforms.append(masker)
+
+
+def redact(text: str) -> str:
+    """Return ``text`` masked by the platform's masker, where there is one, and by ours."""
+    for masker in _platforms:
+        text = masker(text)
+    return mask(text)

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
-from dagtrace.airflow import compat
+from dagtrace import masking
 from dagtrace.airflow.current import CurrentSpan
 
 
@@ -58,14 +58,14 @@ def test_a_handled_exception_is_an_event(monkeypatch: pytest.MonkeyPatch) -> Non
     """record_exception keeps the exception, masked, and does not fail the span."""
 
     def redact(text: str) -> str:
-        return text.replace("hunter2", "***")
+        return text.replace("blue", "***")
 
-    monkeypatch.setattr(compat, "redact", redact)
+    monkeypatch.setattr(masking, "_platforms", [redact])
     one = span()
-    one.record_exception(ValueError("password=hunter2"))
+    one.record_exception(ValueError("password=hunter2, and the connection's is blue"))
     (event,) = one.events
     assert event.attributes["exception.type"] == "ValueError"
-    assert event.attributes["exception.message"] == "password=***"
+    assert event.attributes["exception.message"] == "password=***, and the connection's is ***"
     assert one.error is None
 
 

@@ -282,3 +282,19 @@ telemetry.tell(SpanRecord("n", 1, 2, None, 3, 4))
     assert in_python(code, OTEL_SERVICE_NAME=ODD).stderr == ""
     [one] = read(tmp_path / "home")
     assert [node.resource["service.name"] for node in one.walk()] == [CLEAN]
+
+
+def test_a_users_exception_is_masked_like_ours(provider: UserTracerProvider, fresh: Path) -> None:
+    """What a user's span says of an exception, in its status and its event, has no password in it."""
+    with (
+        pytest.raises(ValueError, match="hunter2"),
+        provider.get_tracer("user").start_as_current_span("login", attributes={"rows": 1}),
+    ):
+        raise ValueError("postgres://bob:hunter2@db/x password=hunter2")
+    assert telemetry.flush()
+    (node,) = (node for one in read(fresh) for node in one.walk())
+    assert node.span.error == "ValueError: postgres://bob:***@db/x password=***"
+    (event,) = node.span.events
+    assert event.attributes["exception.message"] == "postgres://bob:***@db/x password=***"
+    assert not any("hunter2" in text for text in (file.read_text() for file in fresh.glob("traces*")))
+    assert node.span.attributes == {"rows": 1}

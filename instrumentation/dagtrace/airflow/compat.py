@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from dagtrace.masking import mask
 from dagtrace.patch import Patch
 
 
@@ -76,10 +75,10 @@ def run_start(ti: Any) -> datetime | None:
     return context.dag_run.start_date if context is not None else None
 
 
-def redact(text: str) -> str:
-    """Return ``text`` masked by Airflow's secrets masker (it knows the connections' passwords), then by ours."""
+def mask_as_airflow(text: str) -> str:
+    """Return ``text`` masked by Airflow's secrets masker, which knows the connections' passwords."""
     masker: Any = importlib.import_module("airflow.sdk._shared.secrets_masker")
-    return mask(str(masker.redact(text)))
+    return str(masker.redact(text))
 
 
 def bind_to_logs(**ids: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry import trace
 
 from dagtrace.airflow.failures import failure_of
-from dagtrace.masking import mask
+from dagtrace.masking import redact
 from dagtrace.record import Event, Link, Value
 
 
@@ -71,7 +71,7 @@ class CurrentSpan(trace.Span):
         """Remember that the user calls it a failure, or no longer."""
         code = cast("trace.StatusCode", getattr(status, "status_code", status))
         text = description or getattr(status, "description", None) or ""
-        self.error = mask(text) if code is trace.StatusCode.ERROR else None
+        self.error = redact(text) if code is trace.StatusCode.ERROR else None
 
     def record_exception(
         self,

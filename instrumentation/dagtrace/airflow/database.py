@@ -7,9 +7,11 @@ which has no index. All are reads, over Airflow's own engine, on a connection gi
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, func, or_, select, text, tuple_
+from sqlalchemy import and_, func, select, text, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from dagtrace.airflow import compat
@@ -41,6 +43,9 @@ _TRY_COLUMNS = (
 )
 
 
+_inherited: list[Any] = []
+
+
 class Database:
     """The questions the reader asks; each call is one short transaction."""
 
@@ -59,7 +64,11 @@ class Database:
     def open_and_new(self, after_id: int) -> list[tuple[int, Run]]:
         """Return (id, run) of every run queued or running now, and of every run made since ``after_id``."""
         runs = self._runs.c
-        return self._select_runs(or_(runs.state.in_(("queued", "running")), runs.id > after_id))
+        # Three questions, not one with OR: each state has a partial index of its own, and the ids are the primary key.
+        found: dict[int, Run] = {}
+        for condition in (runs.state == "queued", runs.state == "running", runs.id > after_id):
+            found.update(self._select_runs(condition))
+        return list(found.items())
 
     def runs(self, keys: Iterable[Key]) -> list[tuple[int, Run]]:
         """Return (id, run) of the runs with these keys; a deleted one is not among them."""
@@ -112,7 +121,8 @@ class Database:
         Return whether this process is the one that tells: with several schedulers, one at a time.
 
         A session's advisory lock on a connection of its own; it goes with the connection, so a dead leader's is free.
-        SQLite allows one scheduler only.
+        Behind a proxy that pools by transaction (PgBouncer) there is no session to hold one: several schedulers may
+        both lead there, or after a crash none, until the proxy recycles the connection. SQLite allows one only.
         """
         if self._engine.dialect.name == "sqlite":
             return True
@@ -133,14 +143,32 @@ class Database:
                 return True
             lease.close()
         except SQLAlchemyError:
-            self._lease = None  # the connection is gone and the lock with it; ask again next time
+            self.resign()  # the connection is lost or in doubt: close it, and the lock with it; ask again next time
         return False
 
     def resign(self) -> None:
         """Let another scheduler lead."""
-        if self._lease is not None:
-            self._lease.invalidate()  # really closed, not given back to the pool with the lock on it
-            self._lease = None
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            with suppress(SQLAlchemyError):
+                lease.invalidate()  # really closed, not given back to the pool with the lock on it
+            lease.close()
+
+    def let_go(self) -> None:
+        """
+        In a forked child: let go of the leader's connection without a word to the server.
+
+        A worker that the executor replaces while we lead inherits the socket; with it the lock would outlive a leader
+        that is killed. Closing it properly would end the parent's session: the descriptor is made to point nowhere.
+        """
+        lease, self._lease = self._lease, None
+        descriptor = getattr(getattr(lease, "connection", None), "fileno", None)
+        if descriptor is not None:
+            _inherited.append(lease)  # never collected: its end would be told to whatever the descriptor is by then
+            with suppress(Exception):  # psycopg2 says InterfaceError of a connection that is closed already
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                os.dup2(nowhere, descriptor())
+                os.close(nowhere)
 
     def _all(self, query: Any) -> list[Any]:
         with self._engine.connect() as connection:

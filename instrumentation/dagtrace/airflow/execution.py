@@ -18,6 +18,7 @@ from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, dag_test, handover
 from dagtrace.airflow.current import CurrentSpan
 from dagtrace.airflow.failures import failure_of
+from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
 from dagtrace.semconv import attributes as names
@@ -116,6 +117,7 @@ def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
     if not options().traces(ti.dag_id):
         return None
     telemetry.describe("airflow", "worker")
+    also(compat.mask_as_airflow)
     telemetry.offer_user_provider()
     return Execution(ti, task)
 

@@ -6,6 +6,7 @@ import traceback
 from typing import NamedTuple
 
 from dagtrace.airflow import compat
+from dagtrace.masking import redact
 from dagtrace.record import Event, Value
 from dagtrace.semconv import attributes as names
 
@@ -29,7 +30,7 @@ def failure_of(error: BaseException | None, time_ns: int) -> Failure:
     if error is None or is_control_flow(error):
         return Failure(None, (), {})
     kind = qualified_name(type(error))
-    message = compat.redact(str(error)[:_MESSAGE_LIMIT])
+    message = redact(str(error)[:_MESSAGE_LIMIT])
     # Cut before masking, which costs time by length, and after it; generously before, so that no secret is cut in two
     # where it is kept.
     stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-4 * _STACK_LIMIT :]
@@ -39,7 +40,7 @@ def failure_of(error: BaseException | None, time_ns: int) -> Failure:
         {
             names.EXCEPTION_TYPE: kind,
             names.EXCEPTION_MESSAGE: message,
-            names.EXCEPTION_STACKTRACE: compat.redact(stack)[-_STACK_LIMIT:],
+            names.EXCEPTION_STACKTRACE: redact(stack)[-_STACK_LIMIT:],
         },
     )
     return Failure(message.partition("\n")[0] or kind, (event,), {names.ERROR_TYPE: kind})

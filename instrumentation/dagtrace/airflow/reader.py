@@ -9,6 +9,7 @@ truth, so a try that was killed, skipped, or marked by hand is told like any oth
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -74,7 +75,7 @@ class Reader:
             self._first.pop(key, None)
         runs = {key: run for key, run in seen.items() if self._concerns_us(run)}
         finished = {key for key, run in runs.items() if run.state in compat.RUN_FINAL_STATES}
-        # A run that is queued has no tries of its own yet: those it has are its last generation's, told before the clear.
+        # A run that is queued has no tries of its own yet: those it has are its last generation's.
         running = [key for key, run in runs.items() if run.state == compat.RUNNING]
         self._tell_tries(runs, [key for key in running if self._told.get(key)], self._since())
         self._tell_tries(runs, [key for key in running if not self._told.get(key)], None)
@@ -204,7 +205,9 @@ def _open_database() -> Database | None:
         return None
     from dagtrace.airflow.database import Database
 
-    return Database(engine)
+    database = Database(engine)
+    os.register_at_fork(after_in_child=database.let_go)
+    return database
 
 
 def tell_test(key: Key, nonce: str, clock_ns: int) -> None:
@@ -218,7 +221,7 @@ def around_loop(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
     """
     Run the reader beside the scheduler's loop.
 
-    The loop begins after the executors have forked their workers, so no child ever inherits the thread's connection.
+    The loop begins after the executors have forked their workers; one that is replaced later lets go of what it has.
     """
     thread = _start()
     try:

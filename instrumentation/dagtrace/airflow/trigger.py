@@ -17,7 +17,9 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from dagtrace import identity, telemetry
+from dagtrace.airflow import compat
 from dagtrace.airflow.failures import failure_of
+from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
 from dagtrace.semconv import attributes as names
@@ -68,6 +70,7 @@ def _begin(trigger: Any) -> _Waiting | None:
     if parent is None:
         return None
     telemetry.describe("airflow", "triggerer", lasting=True)
+    also(compat.mask_as_airflow)
     return _Waiting(parent, ti, type(trigger).__name__)
 
 

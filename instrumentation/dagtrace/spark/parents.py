@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 TRACEPARENT = "spark.dagtrace.traceparent"
-"""As a local property: the parent of this thread's jobs. In SparkConf: the parent of the application."""
+"""In SparkConf: the parent of the application."""
+
+LOCAL = "dagtrace.traceparent"
+"""
+As a local property: the parent of this thread's jobs.
+
+Its name must not begin with ``spark``: SQL executions copy every ``spark*`` entry of the session's conf, SparkConf's
+included, over the local properties of their jobs (``SQLExecution.withSQLConfPropagated``).
+"""
 
 _CALL = "c\n"  # py4j.protocol.CALL_COMMAND_NAME: only a call can start a job; the rest is bookkeeping
 
@@ -76,4 +84,4 @@ def _set(connection: Any, properties: _Properties, span: Span, known: tuple[_Pro
     connection._dagtrace = (properties, span)
     before = known[1] if known is not None and known[0] is properties else INVALID_SPAN
     if span is not before:
-        properties.jsc.setLocalProperty(TRACEPARENT, traceparent_of(span))
+        properties.jsc.setLocalProperty(LOCAL, traceparent_of(span))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcess
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
 from dagtrace import telemetry
+from dagtrace.masking import redact
 from dagtrace.telemetry import plain
 from dagtrace.telemetry.guard import guarded
 from dagtrace.telemetry.process import SCOPE
@@ -54,6 +55,14 @@ def _bounded(attributes: Attributes) -> Any:
     )
 
 
+def _masked(event: Event) -> Event:
+    """Return an exception's event with its texts masked, as those of our own spans are; any other as it is."""
+    if event.name != "exception":
+        return event
+    found = {key: redact(value) if isinstance(value, str) else value for key, value in (event.attributes or {}).items()}
+    return Event(event.name, _bounded(cast("Any", found)), event.timestamp)
+
+
 class _Into(SpanProcessor):
     """Sends the user's own spans the way ours go; looks the pipeline up each time, because a fork makes a new one."""
 
@@ -63,10 +72,13 @@ class _Into(SpanProcessor):
             return
         pipeline = telemetry.current()
         resource = pipeline.resource
-        if resource is not None and span.resource is not resource:  # a fork: the provider still has its parent's
-            span = copy.copy(span)
-            span._resource = resource  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there is no public way
-        pipeline.queue([span])
+        told: Any = copy.copy(span)  # there is no public way to change a span that has ended
+        if resource is not None:  # after a fork the provider still has its parent's
+            told._resource = resource  # noqa: SLF001
+        if span.status.description:
+            told._status = Status(span.status.status_code, redact(span.status.description))  # noqa: SLF001
+        told._events = [_masked(event) for event in span.events]  # noqa: SLF001
+        pipeline.queue([told])
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return telemetry.flush(timeout_millis / 1000)

@@ -39,8 +39,11 @@ import scala.collection.Iterator;
  * whole SparkContext when a listener lets a LinkageError out.
  */
 public final class TraceListener extends SparkListener {
-  /** Local property that says which span a thread's jobs belong to; in SparkConf, the application's parent. */
-  public static final String TRACEPARENT = "spark.dagtrace.traceparent";
+  /**
+   * Local property that says which span a thread's jobs belong to. Not "spark…": SQL executions copy what SparkConf has
+   * under such names, the application's parent among it, over the local properties of their jobs.
+   */
+  private static final String PARENT = "dagtrace.traceparent";
 
   private static final int MOST_WAITING = 16384; // lines, about 3 KB each
   private static final int MOST_OPEN = 10000; // stages, jobs and executions each: an end event that got lost leaks one
@@ -122,7 +125,7 @@ public final class TraceListener extends SparkListener {
       Properties p = e.properties() == null ? new Properties() : e.properties();
       String id = p.getProperty("spark.sql.execution.id");
       Sql sql = id == null ? null : executions.get(Long.valueOf(id));
-      Parent named = foreign(p.getProperty(TRACEPARENT));
+      Parent named = foreign(p.getProperty(PARENT));
       Job job = new Job(sql == null ? application : sql, e, p);
       if (sql == null) job.adopted = named; else sql.decide(named);
       job.attributes.text(Names.SPARK_JOB_GROUP, p.getProperty("spark.jobGroup.id"))
