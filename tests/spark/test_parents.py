@@ -60,7 +60,7 @@ def span(span_id: int, *, sampled: bool = True) -> trace.Span:
 
 def expected(span_id: int, flags: str = "01") -> str:
     """Return the command that names this span."""
-    return f"c\nset spark.dagtrace.traceparent 00-{0xAB:032x}-{span_id:016x}-{flags}"
+    return f"c\nset dagtrace.traceparent 00-{0xAB:032x}-{span_id:016x}-{flags}"
 
 
 def test_without_a_span_nothing_is_sent(connection: Connection) -> None:
@@ -76,7 +76,7 @@ def test_a_span_is_named_once_and_taken_back(connection: Connection) -> None:
     connection.send_command(CALL)
     context.detach(token)
     connection.send_command(CALL)
-    assert connection.sent == [expected(1), CALL, CALL, "c\nset spark.dagtrace.traceparent None", CALL]
+    assert connection.sent == [expected(1), CALL, CALL, "c\nset dagtrace.traceparent None", CALL]
 
 
 def test_an_unsampled_span_says_so(connection: Connection) -> None:
