@@ -58,6 +58,8 @@ class SpanRecord:
     links: Sequence[Link] = ()
     error: str | None = None
     sampled: bool = True
+    remote_parent: bool = False
+    """The parent is somebody else's, in another system: it will be in no file of ours."""
 
 
 @dataclass(frozen=True)

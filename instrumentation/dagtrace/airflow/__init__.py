@@ -19,7 +19,7 @@ def watch() -> None:
     """Arm the patches; called when ``airflow`` is imported while the switch is on."""
     from dagtrace.airflow import compat, native
 
-    native.silence()  # what opentelemetry-instrument has set up before Airflow was imported
+    native.begin()
     patch.apply(compat.patches())
     when_imported(compat.SUPERVISOR, _preload)
 

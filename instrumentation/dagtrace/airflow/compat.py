@@ -1,8 +1,20 @@
-"""Every difference between Airflow's versions, and the names of Airflow's that dagtrace leans on. Written for 3.3."""
+"""
+Every difference between Airflow's versions, and the names of Airflow's that dagtrace leans on: 2.10 to 3.3.
+
+Airflow 2 runs a task in two processes: ``airflow tasks run --local`` (LocalTaskJob, the supervisor) forks
+``airflow tasks run --raw`` (the task). Both have the database, and both end in ``os._exit``, which runs no exit
+handlers. Airflow 3 forks the task from the executor's own process, gives it no database, and runs the exit handlers
+that were registered in it.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
+import logging
+import sys
+import zlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,13 +22,34 @@ from dagtrace.patch import Patch
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-SUPERVISOR = "airflow.sdk.execution_time.supervisor"
+    from dagtrace.airflow.facts import Try
+
+
+def _version() -> tuple[int, int]:
+    text: str = getattr(sys.modules.get("airflow"), "__version__", None) or version("apache-airflow")
+    major, minor = text.split(".")[:2]
+    return int(major), int(minor)
+
+
+VERSION = _version()
+"""Airflow's, as ``(3, 3)``."""
+
+TASK_SDK = VERSION >= (3, 0)
+"""Tasks run under the Task SDK's supervisor, without the database."""
+
+SUPERVISOR = "airflow.sdk.execution_time.supervisor" if TASK_SDK else "airflow.executors.local_executor"
 """Imported by every process that forks tasks."""
 
-TRIGGERER = "airflow.jobs.triggerer_job_runner"
+_MASKER = (
+    "airflow.sdk._shared.secrets_masker"
+    if VERSION >= (3, 1)
+    else "airflow.sdk.execution_time.secrets_masker"
+    if TASK_SDK
+    else "airflow.utils.log.secrets_masker"
+)
 
 CONTROL_FLOW = frozenset(
     {
@@ -30,6 +63,9 @@ CONTROL_FLOW = frozenset(
 )
 """Exceptions by which a task says what comes next; none is an error. Looked up by name in the exception's MRO."""
 
+TRIGGERS_DAG_RUN = "DagRunTriggerException"
+"""By this one an operator has Airflow trigger a run, and wait for it, in the same process after its ``execute``."""
+
 FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 """States of a task instance that no longer change by themselves (``airflow.utils.state.State.finished``)."""
 
@@ -37,6 +73,9 @@ BETWEEN_POKES = "up_for_reschedule"
 """State of a sensor in reschedule mode that waits for its next poke, which will overwrite ``start_date``."""
 
 RUNNING = "running"
+
+FAILED_STATES = ("failed", "up_for_retry")
+"""What a supervisor reports of a process that failed, by its exit code or by its word."""
 
 RUN_FINAL_STATES = ("success", "failed")
 
@@ -46,51 +85,178 @@ TEST_TRIGGER = "test"
 
 def patches() -> list[Patch]:
     """Return the places to wrap."""
-    from dagtrace.airflow import dag_test, execution, native, reader, supervisor, trigger
+    from dagtrace.airflow import reader, trigger
 
     return [
-        Patch("airflow.sdk.execution_time.task_runner", "_run_execute_callable", execution.around_execute),
         Patch("airflow.jobs.scheduler_job_runner", "SchedulerJobRunner._run_scheduler_loop", reader.around_loop),
-        Patch("airflow.sdk.definitions.dag", "DAG.test", dag_test.around_test),
-        Patch(SUPERVISOR, "ActivitySubprocess.start", supervisor.around_fork),
-        Patch(SUPERVISOR, "ActivitySubprocess.update_task_state_if_needed", supervisor.around_final_state),
-        Patch(TRIGGERER, "TriggerRunnerSupervisor._create_workload", trigger.around_workload),
-        Patch(TRIGGERER, "TriggerRunner.run_trigger", trigger.around_run),
-        Patch("airflow._shared.observability.traces", "configure_otel", native.around_configure),
-        Patch("airflow.sdk._shared.observability.traces", "configure_otel", native.around_configure),
-        Patch("airflow.sdk.api.client", "TaskInstanceOperations.start", supervisor.around_started),
+        Patch("airflow.models.trigger", "Trigger.bulk_fetch", trigger.around_fetch),
+        Patch("airflow.jobs.triggerer_job_runner", "TriggerRunner.run_trigger", trigger.around_run),
+        *(_sdk_patches() if TASK_SDK else _airflow_2_patches()),
+        *_native_patches(),
     ]
 
 
+def _sdk_patches() -> list[Patch]:
+    from dagtrace.airflow import dag_test, execution, pulls, resumable, runtimes, supervisor, trigger
+
+    execute = "_run_execute_callable" if VERSION >= (3, 3) else "_execute_task"
+    xcoms = "airflow.sdk.bases.xcom"
+    found = [
+        Patch("airflow.sdk.execution_time.task_runner", "run", pulls.around_task),
+        Patch(xcoms, "BaseXCom.get_one", pulls.around_one),
+        Patch(xcoms, "BaseXCom.get_all", pulls.around_all),
+        Patch("airflow.sdk.execution_time.lazy_sequence", "LazyXComSequence.__getitem__", pulls.around_item),
+        Patch("airflow.sdk.execution_time.task_runner", execute, execution.around_execute),
+        Patch("airflow.sdk.execution_time.task_runner", "_handle_trigger_dag_run", execution.around_trigger_dag_run),
+        Patch("airflow.sdk.definitions.dag", "DAG.test", dag_test.around_test),
+        Patch("airflow.sdk.definitions.dag", "_run_inline_trigger", trigger.around_inline),
+        Patch(SUPERVISOR, "ActivitySubprocess.start", supervisor.around_fork),
+        Patch(SUPERVISOR, "ActivitySubprocess.update_task_state_if_needed", supervisor.around_final_state),
+        Patch("airflow.sdk.api.client", "TaskInstanceOperations.start", supervisor.around_started),
+        Patch("airflow.sdk.api.client", "TaskInstanceOperations.heartbeat", supervisor.around_heartbeat),
+    ]
+    if VERSION >= (3, 3):
+        resumes = "airflow.sdk.bases.resumablejobmixin"
+        found += [
+            Patch(SUPERVISOR, "ActivitySubprocess._on_child_started", runtimes.around_told),
+            Patch(SUPERVISOR, "ActivitySubprocess._send_terminal_state_msg", runtimes.around_report),
+            Patch(xcoms, "BaseXCom.aget_one", pulls.around_one_async),
+            Patch(xcoms, "BaseXCom.aget_all", pulls.around_all_async),
+            Patch(resumes, "tracer.start_as_current_span", resumable.around_decision),
+        ]
+    return found
+
+
+def _airflow_2_patches() -> list[Patch]:
+    from dagtrace.airflow import dag_test, execution, local_task_job, trigger
+
+    runner = "airflow.task.task_runner.standard_task_runner"
+    return [
+        Patch("airflow.models.taskinstance", "_execute_task", execution.around_execute),
+        Patch("airflow.cli.commands.task_command", "_run_raw_task", execution.around_process),
+        Patch("airflow.models.dag", "DAG.test", dag_test.around_test),
+        Patch("airflow.models.dag", "_run_inline_trigger", trigger.around_inline),
+        Patch(runner, "StandardTaskRunner.start", local_task_job.around_start),
+        Patch(runner, "StandardTaskRunner.terminate", local_task_job.around_terminate),
+        Patch("airflow.jobs.local_task_job_runner", "LocalTaskJobRunner._execute", local_task_job.around_job),
+    ]
+
+
+def _native_patches() -> list[Patch]:
+    """Return where Airflow sets its own tracing up: a global provider since 3.2, tracers of its own before."""
+    from dagtrace.airflow import native
+
+    if VERSION >= (3, 2):
+        return [
+            Patch(_NATIVE, "configure_otel", native.around_configure),
+            Patch("airflow.sdk._shared.observability.traces", "configure_otel", native.around_configure),
+            Patch("airflow.models.dagrun", "DagRun._emit_dagrun_span", native.around_run_span),
+            Patch("airflow.sdk.definitions.dag", "_run_task", native.around_test_task),
+        ]
+    return [Patch("airflow.traces.otel_tracer", "get_otel_tracer", native.around_tracer)]
+
+
+_NATIVE = "airflow._shared.observability.traces"
+"""Airflow's own tracing since 3.2; what there was before makes its own providers and its ids are in no column."""
+
+
+def traces_itself() -> bool:
+    """Return whether Airflow's own tracing is switched on, of the kind whose spans others can hang below."""
+    conf = importlib.import_module("airflow.configuration").conf
+    return _NATIVE in sys.modules and bool(conf.getboolean("traces", "otel_on", fallback=False))
+
+
+def id_generator() -> Any:
+    """Return a generator of ids that lets Airflow choose those of its own spans."""
+    return importlib.import_module(_NATIVE).OverrideableRandomIdGenerator()
+
+
+def tell_native_run(dag_id: str, run_id: str) -> None:
+    """Let Airflow tell its own span of a run that has ended."""
+    run_type = importlib.import_module("airflow.models.dagrun").DagRun
+    with importlib.import_module("airflow.utils.session").create_session() as session:
+        run = session.query(run_type).filter_by(dag_id=dag_id, run_id=run_id).one_or_none()
+        if run is not None:
+            run_type._emit_dagrun_span.__wrapped__(run, state=run.state)
+
+
+def no_tracer() -> Any:
+    """Return what Airflow before 3.2 uses where its tracing is off."""
+    tracer: Any = importlib.import_module("airflow.traces.tracer")
+    return tracer.EmptyTrace()
+
+
 def task_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return (task instance, task) from the arguments of the wrapped execute function."""
+    """
+    Return (task instance, task) from the arguments of the wrapped execute function.
+
+    Those are (task_instance, context, …) in 2.x, (context, ti, log) in 3.0 to 3.2, (context, execute, task) in 3.3.
+    """
+    if not TASK_SDK:
+        ti: Any = kwargs.get("task_instance", args[0] if args else None)
+        return ti, ti.task
     context: Any = kwargs.get("context", args[0] if args else None)
-    task = kwargs.get("task", args[2] if len(args) > 2 else None)  # noqa: PLR2004 - (context, execute, task)
-    return context["ti"], task
+    return context["ti"], context["ti"].task
 
 
-def run_start(ti: Any) -> datetime | None:
-    """Return ``dag_run.start_date`` as the task process has it, in ``TIRunContext.dag_run`` from the API server."""
+def start_and_conf(ti: Any) -> tuple[datetime | None, Any]:
+    """
+    Return ``dag_run.start_date`` and ``.conf`` as the task process has them.
+
+    In 3.x from the API server's ``TIRunContext``; in 2.x from the run's own row.
+    """
+    if not TASK_SDK:
+        run = ti.get_dagrun()
+        return run.start_date, run.conf
     context = getattr(ti, "_ti_context_from_server", None)
-    return context.dag_run.start_date if context is not None else None
+    return (context.dag_run.start_date, context.dag_run.conf) if context is not None else (None, None)
 
 
 def mask_as_airflow(text: str) -> str:
     """Return ``text`` masked by Airflow's secrets masker, which knows the connections' passwords."""
-    masker: Any = importlib.import_module("airflow.sdk._shared.secrets_masker")
+    masker: Any = importlib.import_module(_MASKER)
     return str(masker.redact(text))
 
 
+def coordinator_of(queue: str) -> str | None:
+    """Return the class of the coordinator that runs a queue's tasks in another runtime (3.3), None for Python's own."""
+    manager: Any = importlib.import_module("airflow.sdk.execution_time.coordinator").get_coordinator_manager()
+    return type(manager.for_queue(queue)).__name__
+
+
 def bind_to_logs(**ids: str) -> Any:
-    """Put ids on every line the task logs from here on: Airflow 3's processors merge structlog's context variables."""
+    """
+    Put ids on every line the task logs from here on.
+
+    Airflow 3's processors merge structlog's context variables. Airflow 2 logs by ``logging``: every record gets the
+    ids as attributes, for a format or a JSON formatter that names them, and the log itself says them once.
+    """
+    if not TASK_SDK:
+        return _bind_records(ids)
     structlog: Any = importlib.import_module("structlog.contextvars")
     return structlog.bind_contextvars(**ids)
 
 
 def unbind_from_logs(bound: Any) -> None:
     """Undo one ``bind_to_logs``."""
+    if not TASK_SDK:
+        logging.setLogRecordFactory(bound)
+        return
     structlog: Any = importlib.import_module("structlog.contextvars")
     structlog.reset_contextvars(**bound)
+
+
+def _bind_records(ids: Mapping[str, str]) -> Any:
+    make = logging.getLogRecordFactory()
+
+    def with_ids(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        record.__dict__.update(ids)
+        return record
+
+    logging.setLogRecordFactory(with_ids)
+    logging.getLogger("airflow.task").info(" ".join(f"{name}={value}" for name, value in ids.items()))
+    return make
 
 
 def engine() -> Any:
@@ -98,20 +264,185 @@ def engine() -> Any:
     return getattr(importlib.import_module("airflow.settings"), "engine", None)
 
 
-def ti_key(ti_id: str) -> Any:
-    """Return a task instance's id as the database compares it."""
-    return UUID(ti_id)
+def table(name: str) -> Any:
+    """Return one of Airflow's tables by its name in the database, or None where this version has none such."""
+    try:
+        importlib.import_module(f"airflow.models.{_MODELS[name]}")
+    except ImportError:
+        return None
+    base: Any = importlib.import_module("airflow.models.base")
+    return base.Base.metadata.tables[name]
 
 
-def tables() -> tuple[Any, ...]:
-    """Return dag_run, task_instance, task_instance_history, task_reschedule, dag, dag_tag and dag_version."""
-    models = (
-        ("dagrun", "DagRun"),
-        ("taskinstance", "TaskInstance"),
-        ("taskinstancehistory", "TaskInstanceHistory"),
-        ("taskreschedule", "TaskReschedule"),
-        ("dag", "DagModel"),
-        ("dag", "DagTag"),
-        ("dag_version", "DagVersion"),
-    )
-    return tuple(getattr(importlib.import_module(f"airflow.models.{m}"), name).__table__ for m, name in models)
+_MODELS = {
+    "asset": "asset",
+    "asset_event": "asset",
+    "dagrun_asset_event": "asset",
+    "dataset": "dataset",
+    "dataset_event": "dataset",
+    "dagrun_dataset_event": "dataset",
+    "rendered_task_instance_fields": "renderedtifields",
+    "xcom": "xcom",
+    "dag": "dag",
+    "dag_run": "dagrun",
+    "dag_tag": "dag",
+    "dag_version": "dag_version",
+    "serialized_dag": "serialized_dag",
+    "log": "log",
+    "task_instance": "taskinstance",
+    "task_instance_history": "taskinstancehistory",
+    "task_reschedule": "taskreschedule",
+}
+
+
+def columns(table: Any, names: Iterable[str]) -> list[Any]:
+    """Return a table's columns by their names in 3.3; those it has under another name or not at all, so labelled."""
+    from sqlalchemy import null
+
+    found: list[Any] = []
+    for name in names:
+        before = table.c.get(_BEFORE_3.get(name, name))
+        found.append(table.c.get(name, null() if before is None else before).label(name))
+    return found
+
+
+_BEFORE_3 = {"logical_date": "execution_date", "dag_version_id": "dag_id"}
+
+
+def triggered_by(row: Any) -> str | None:
+    """
+    Return who made a run.
+
+    Airflow 2 does not say, but there only ``dag.test()`` makes manual runs that are not triggered from outside.
+    """
+    if TASK_SDK:
+        return row.triggered_by
+    return TEST_TRIGGER if row.run_type == "manual" and not row.external_trigger else None
+
+
+def poke_columns(pokes: Any) -> tuple[Any, ...]:
+    """Return the columns of ``task_reschedule`` that ``poke_key`` gives; none where they have no index."""
+    if TASK_SDK:  # 3.0 has none, and a scan of the whole table each second is not worth it
+        return (pokes.c.ti_id,) if any(index.columns.keys()[0] == "ti_id" for index in pokes.indexes) else ()
+    return tuple(pokes.c[name] for name in ("dag_id", "run_id", "task_id", "map_index", "try_number"))
+
+
+def poke_key(key: tuple[str, str], row: Try) -> tuple[Any, ...]:
+    """Return the name of a try in ``task_reschedule``."""
+    return (UUID(row.id),) if TASK_SDK else (*key, row.task_id, row.map_index, row.try_number)
+
+
+_CARRIED = "dagtrace"
+
+
+def give_traceparent(ti: Any, traceparent: str) -> None:
+    """
+    Leave a traceparent with a task instance that the triggerer loaded.
+
+    In 3.x in its ``context_carrier``, which goes to the child process that runs triggers, under a key Airflow does not
+    read; as a value that SQLAlchemy takes for the committed one, so that it is never written back.
+    """
+    if not TASK_SDK:
+        ti._dagtrace = traceparent
+        return
+    attributes: Any = importlib.import_module("sqlalchemy.orm.attributes")
+    attributes.set_committed_value(ti, "context_carrier", {**(ti.context_carrier or {}), _CARRIED: traceparent})
+
+
+def given_traceparent(ti: Any) -> str | None:
+    """Return the traceparent that was left with a task instance."""
+    if not TASK_SDK:
+        return getattr(ti, "_dagtrace", None)
+    carrier: dict[str, str] = getattr(ti, "context_carrier", None) or {}
+    return carrier.get(_CARRIED)
+
+
+def trigger_timeout(trigger: Any) -> datetime | None:
+    """Return when a trigger is cancelled because its time is up; 2.x keeps that with the task instance."""
+    return getattr(trigger, "timeout_after", None) or getattr(trigger.task_instance, "trigger_timeout", None)
+
+
+def part_of_conf(column: Any, key: str) -> Any:
+    """Return the expression for one key of ``dag_run.conf``: the rest is not ours to read. In 2.x it is a pickle."""
+    return column[key] if TASK_SDK else column
+
+
+def value_in_conf(part: Any, key: str) -> Any:
+    """Return the value of a key from what ``part_of_conf`` gave."""
+    return part if TASK_SDK or not isinstance(part, dict) else part.get(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def version_column(serialized: Any) -> Any:
+    """Return the column of ``serialized_dag`` that says which version it is of: in 2.x there is one, of the DAG."""
+    return serialized.dag_version_id if TASK_SDK else serialized.dag_id
+
+
+def version_key(version: str) -> Any:
+    """Return a DAG version as that column has it."""
+    return UUID(version) if TASK_SDK else version
+
+
+TASK_GROUP = "task_group" if TASK_SDK else "_task_group"
+"""Key of the tree of task groups in a serialized DAG."""
+
+ASSETS = (
+    ("dagrun_asset_event", "asset_event", "asset")
+    if TASK_SDK
+    else (*("dagrun_dataset_event", "dataset_event", "dataset"),)
+)
+"""Tables: which run consumed which event, the events, and what they are of."""
+
+ASSET_ID, ASSET_NAME = ("asset_id", "name") if TASK_SDK else ("dataset_id", "uri")
+"""Columns: of an event, which asset it is of; of an asset, its name."""
+
+ASSET_TRIGGERED = ("asset_triggered", "dataset_triggered")
+"""Types of the runs that consume events; no others do, also not manual runs of the same DAG."""
+
+TRIGGERED_KEY = "trigger_run_id"
+"""Key of the XCom in which ``TriggerDagRunOperator`` leaves the id of the run that it made."""
+
+INTERNAL_KEYS = ("skipmixin_key", TRIGGERED_KEY)
+"""Keys of XComs that Airflow's own code leaves for itself; so are all that begin with ``_link_``."""
+
+
+def may_be_triggered(run_type: str, triggered_by: str | None) -> bool:
+    """Return whether a task may have made the run; Airflow 2 does not say, there every manual run may be one."""
+    return triggered_by == "operator" or (triggered_by is None and run_type in ("manual", "operator_triggered"))
+
+
+def serialized_dag(data: Any, compressed: bytes | None) -> Any:
+    """Return a serialized DAG as plain data (``[core] compress_serialized_dags``)."""
+    return json.loads(zlib.decompress(compressed)) if compressed else data
+
+
+def xcom_size(value: Any, dialect: str) -> Any:
+    """Return the expression for the bytes of an XCom as the database has it: text of JSON (Airflow 2: bytes of it)."""
+    import sqlalchemy as sa
+
+    if isinstance(value.type, sa.LargeBinary):
+        return sa.func.octet_length(value) if dialect == "postgresql" else sa.func.length(value)
+    if dialect == "postgresql":
+        return sa.func.octet_length(sa.cast(value, sa.Text))
+    return sa.func.length(sa.cast(value, sa.LargeBinary if dialect == "sqlite" else sa.CHAR))
+
+
+def xcom_first(value: Any, dialect: str) -> Any:
+    """Return the expression for the first character of an XCom's JSON, which tells its type."""
+    import sqlalchemy as sa
+
+    if isinstance(value.type, sa.LargeBinary):
+        first = sa.func.substr(value, 1, 1)
+        return sa.func.encode(first, "escape") if dialect == "postgresql" else sa.cast(first, sa.CHAR)
+    return sa.func.substr(sa.cast(value, sa.CHAR if dialect == "mysql" else sa.Text), 1, 1)
+
+
+def xcom_value(value: Any) -> str:
+    """Return a small XCom of Airflow's own as text (Airflow 2: the column holds bytes of JSON)."""
+    return str(json.loads(value) if isinstance(value, bytes) else value)
+
+
+def rendered_field(column: Any, name: str) -> Any:
+    """Return the expression for one rendered template field of a task, as text."""
+    import sqlalchemy as sa
+
+    return sa.type_coerce(column, sa.JSON)[name].as_string()

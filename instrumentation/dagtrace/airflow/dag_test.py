@@ -12,7 +12,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from dagtrace import telemetry
+from dagtrace import identity, telemetry
 from dagtrace.options import options
 from dagtrace.telemetry.guard import guarded
 
@@ -30,6 +30,21 @@ def nonce(dag_id: str) -> str:
     return value if of_dag == dag_id else ""
 
 
+_at_work: list[tuple[Any, identity.SpanContext]] = []
+"""The try that a test of this process began last: the trigger it waits for runs right after it, in the same thread."""
+
+
+def remember(ti: Any, parent: identity.SpanContext) -> None:
+    """Take note of a try that begins to execute; outside of ``dag.test()`` nobody will ask."""
+    if nonce(ti.dag_id):
+        _at_work[:] = [(ti, parent)]
+
+
+def at_work() -> tuple[Any, identity.SpanContext] | None:
+    """Return the task instance that began last and the span of its try, None where it is not traced."""
+    return _at_work[0] if _at_work else None
+
+
 def around_test(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``DAG.test``: mark the run, let it happen, tell it."""
     if not _traced(instance):
@@ -41,6 +56,7 @@ def around_test(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
         _tell(run, mark, start_ns)
         return run
     finally:
+        _at_work.clear()
         if before is None:
             os.environ.pop(_NONCE, None)
         else:

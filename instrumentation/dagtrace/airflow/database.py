@@ -7,53 +7,61 @@ which has no index. All are reads, over Airflow's own engine, on a connection gi
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
+import logging
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, func, select, text, tuple_
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import JSON, and_, func, select, tuple_, type_coerce
 
-from dagtrace.airflow import compat
+from dagtrace.airflow import compat, native, runs
 from dagtrace.airflow.facts import Run, Try
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from dagtrace.identity import SpanContext
 
 T = TypeVar("T")
 
 Key = tuple[str, str]
 """(dag_id, run_id)"""
 
-_LOCK = 0x64616774  # "dagt"
+Instance = tuple[str, str, str, int]
+"""(dag_id, run_id, task_id, map_index)"""
 
 _CHUNK = 200
 """Keys per query: well below every database's limit of parameters."""
 
+_REMEMBERED = 10_000
+"""Runs whose parent is remembered, beside those of one look."""
+
 _RUN_COLUMNS = (
     *("id", "dag_id", "run_id", "run_type", "state", "queued_at", "start_date", "end_date", "created_at"),
-    *("logical_date", "run_after", "clear_number", "triggered_by", "bundle_version", "created_dag_version_id"),
+    *("logical_date", "run_after", "clear_number", "triggered_by", "external_trigger", "bundle_version"),
+    *("partition_key", "partition_date"),
 )
 _TRY_COLUMNS = (
     *("dag_id", "run_id", "task_id", "map_index", "try_number", "max_tries", "state", "start_date", "end_date"),
     *("scheduled_dttm", "queued_dttm", "operator", "pool", "queue", "executor", "hostname", "pid"),
-    "rendered_map_index",
+    *("rendered_map_index", "updated_at", "dag_version_id"),
 )
 
-
-_inherited: list[Any] = []
+_log = logging.getLogger("dagtrace")
 
 
 class Database:
     """The questions the reader asks; each call is one short transaction."""
 
     def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        tables = compat.tables()
-        self._runs, self._tries, self._history, self._pokes, self._dags, self._tags, self._versions = tables
-        self._lease: Any = None
+        self.engine = engine
+        self._runs, self._versions = compat.table("dag_run"), compat.table("dag_version")
+        self._tries, self._history = compat.table("task_instance"), compat.table("task_instance_history")
+        self._pokes, self._serialized = compat.table("task_reschedule"), compat.table("serialized_dag")
+        self._dags, self._tags, self._log = compat.table("dag"), compat.table("dag_tag"), compat.table("log")
+        self._parents: OrderedDict[tuple[int, str], SpanContext | None] = OrderedDict()
+        """By id and run id (SQLite gives ids twice): what a run's conf says, which never changes; asked for once."""
         self.url = str(engine.url.set(password=None))
         """Names the database; without the password."""
 
@@ -74,38 +82,57 @@ class Database:
         """Return (id, run) of the runs with these keys; a deleted one is not among them."""
         runs = self._runs.c
         found: list[tuple[int, Run]] = []
-        for chunk in _chunks(keys):
+        for chunk in chunks(keys):
             found += self._select_runs(tuple_(runs.dag_id, runs.run_id).in_(chunk))
         return found
 
-    def tries(self, keys: Iterable[Key], since: datetime | None = None) -> Iterator[tuple[Key, Try]]:
+    def changed(self, keys: Iterable[Key], since: datetime) -> Iterator[tuple[Instance, datetime]]:
+        """Yield the task instances of these runs that changed since a moment, whatever their state, and when."""
+        tries = self._tries.c
+        names = (tries.dag_id, tries.run_id, tries.task_id, tries.map_index)
+        for chunk in chunks(keys):
+            condition = and_(tuple_(tries.dag_id, tries.run_id).in_(chunk), tries.updated_at >= since)
+            for *instance, at in self._all(select(*names, tries.updated_at).where(condition)):
+                yield (instance[0], instance[1], instance[2], instance[3]), at
+
+    def tries(self, keys: Iterable[Key]) -> Iterator[tuple[Key, Try]]:
         """
         Yield every try of these runs in a final state or between pokes.
 
-        Those of the history come first: it wins where both have one. ``since`` leaves out rows of ``task_instance``
-        that have not changed after it.
+        Those of the history come first: it wins where both have one.
         """
-        for chunk in _chunks(keys):
-            seen: set[tuple[str, str, str, int, int]] = set()
-            for table, changed in ((self._history, None), (self._tries, since)):
-                for row in self._all(self._select_tries(table, chunk, changed)):
-                    unique = (row.dag_id, row.run_id, row.task_id, row.map_index, row.try_number)
-                    if unique not in seen:
-                        seen.add(unique)
-                        yield (row.dag_id, row.run_id), _try(row)
+        for chunk in chunks(keys):
+            yield from self._tries_where(lambda c, chunk=chunk: tuple_(c.dag_id, c.run_id).in_(chunk))
 
-    def first_pokes(self, ti_ids: Iterable[str]) -> dict[str, datetime]:
-        """
-        Return when each task instance was first rescheduled, of those that ever were.
+    def tries_of(self, instances: Iterable[Instance]) -> Iterator[tuple[Key, Try]]:
+        """Yield the same of these task instances."""
+        for chunk in chunks(instances):
+            yield from self._tries_where(
+                lambda c, chunk=chunk: tuple_(c.dag_id, c.task_id, c.run_id, c.map_index).in_(
+                    [(dag_id, task_id, run_id, map_index) for dag_id, run_id, task_id, map_index in chunk]
+                )
+            )
 
-        ``task_reschedule.start_date`` is the API server's clock at the end of a poke (Airflow 3), a little after the
-        poke's true start: second best, for pokes that nobody saw between two looks.
+    def first_pokes(self, tries: Iterable[tuple[Key, Try]]) -> dict[tuple[Key, Try], datetime]:
         """
-        pokes = self._pokes.c
-        found: dict[str, datetime] = {}
-        for chunk in _chunks(map(compat.ti_key, ti_ids)):
-            query = select(pokes.ti_id, func.min(pokes.start_date)).where(pokes.ti_id.in_(chunk)).group_by(pokes.ti_id)
-            found.update((str(ti_id), first) for ti_id, first in self._all(query))
+        Return when each try was first rescheduled, of those that ever were.
+
+        Second best, for pokes that nobody saw between two looks. ``task_reschedule.start_date`` is the API server's
+        clock at the *end* of a poke (Airflow 3); the log has its clock when the poke was started.
+        """
+        columns, log = compat.poke_columns(self._pokes), self._log.c
+        found: dict[tuple[Key, Try], datetime] = {}
+        for chunk in chunks(tries if columns else ()):
+            keys = {compat.poke_key(*one): one for one in chunk}
+            query = select(*columns, func.min(self._pokes.c.start_date)).where(tuple_(*columns).in_(keys))
+            found.update((keys[tuple(key)], first) for *key, first in self._all(query.group_by(*columns)))
+        for ((dag_id, run_id), row), first in found.items():
+            started = select(func.min(log.dttm)).where(
+                *(log.dag_id == dag_id, log.task_id == row.task_id, log.run_id == run_id),
+                *(log.map_index == row.map_index, log.try_number == row.try_number, log.event == compat.RUNNING),
+            )
+            known = [first, *(moment for (moment,) in self._all(started) if moment is not None)]
+            found[(dag_id, run_id), row] = min(known)
         return found
 
     def still_running(self, key: Key) -> bool:
@@ -116,62 +143,8 @@ class Database:
         )
         return bool(self._all(query.limit(1)))
 
-    def leads(self) -> bool:
-        """
-        Return whether this process is the one that tells: with several schedulers, one at a time.
-
-        A session's advisory lock on a connection of its own; it goes with the connection, so a dead leader's is free.
-        Behind a proxy that pools by transaction (PgBouncer) there is no session to hold one: several schedulers may
-        both lead there, or after a crash none, until the proxy recycles the connection. SQLite allows one only.
-        """
-        if self._engine.dialect.name == "sqlite":
-            return True
-        query = {"postgresql": "select pg_try_advisory_lock(%d)", "mysql": "select get_lock('dagtrace-%d', 0)"}.get(
-            self._engine.dialect.name
-        )
-        if query is None:
-            return True
-        try:
-            if self._lease is not None:
-                self._lease.execute(text("select 1"))
-                self._lease.commit()
-                return True
-            lease = self._engine.connect()
-            if lease.execute(text(query % _LOCK)).scalar():
-                lease.commit()
-                self._lease = lease
-                return True
-            lease.close()
-        except SQLAlchemyError:
-            self.resign()  # the connection is lost or in doubt: close it, and the lock with it; ask again next time
-        return False
-
-    def resign(self) -> None:
-        """Let another scheduler lead."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            with suppress(SQLAlchemyError):
-                lease.invalidate()  # really closed, not given back to the pool with the lock on it
-            lease.close()
-
-    def let_go(self) -> None:
-        """
-        In a forked child: let go of the leader's connection without a word to the server.
-
-        A worker that the executor replaces while we lead inherits the socket; with it the lock would outlive a leader
-        that is killed. Closing it properly would end the parent's session: the descriptor is made to point nowhere.
-        """
-        lease, self._lease = self._lease, None
-        descriptor = getattr(getattr(lease, "connection", None), "fileno", None)
-        if descriptor is not None:
-            _inherited.append(lease)  # never collected: its end would be told to whatever the descriptor is by then
-            with suppress(Exception):  # psycopg2 says InterfaceError of a connection that is closed already
-                nowhere = os.open(os.devnull, os.O_RDWR)
-                os.dup2(nowhere, descriptor())
-                os.close(nowhere)
-
     def _all(self, query: Any) -> list[Any]:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(query))
 
     def describe(self, run: Run) -> tuple[str | None, tuple[str, ...]]:
@@ -180,41 +153,76 @@ class Database:
         tags = self._all(select(self._tags.c.name).where(self._tags.c.dag_id == run.dag_id))
         return owners[0].owners if owners else None, tuple(sorted(row.name for row in tags))
 
+    def task_groups(self, dag_version_id: Any) -> Any:
+        """Return the tree of task groups of a DAG version; None of one that is gone, or stored compressed."""
+        dags = self._serialized.c
+        version = compat.version_key(dag_version_id)
+        tree = type_coerce(dags.data, JSON)["dag", compat.TASK_GROUP]
+        rows = self._all(select(tree).where(compat.version_column(dags) == version))
+        return rows[0][0] if rows else None
+
     def _select_runs(self, condition: Any) -> list[tuple[int, Run]]:
-        version = self._versions.c
-        query = (
-            select(*(self._runs.c[name] for name in _RUN_COLUMNS), version.version_number)
-            .select_from(self._runs.outerjoin(self._versions, self._runs.c.created_dag_version_id == version.id))
-            .where(condition)
-        )
-        return [(row.id, _run(row)) for row in self._all(query)]
+        runs_of, versions = self._runs, self._versions
+        query = select(*compat.columns(runs_of, (*_RUN_COLUMNS, *native.columns()))).where(condition)
+        if versions is not None:
+            query = query.add_columns(versions.c.version_number).select_from(
+                runs_of.outerjoin(versions, runs_of.c.created_dag_version_id == versions.c.id)
+            )
+        rows = self._all(query)
+        self._read_parents(rows)
+        return [(row.id, _run(row, self._parents.get((row.id, row.run_id)))) for row in rows]
 
-    def _select_tries(self, table: Any, keys: Sequence[Key], since: datetime | None) -> Any:
-        identifier = table.c["task_instance_id" if table is self._history else "id"].label("ti_id")
+    def _read_parents(self, rows: Sequence[Any]) -> None:
+        """Learn the span outside that each run's conf names; warn, once for a run, of one that cannot be read."""
+        while len(self._parents) > _REMEMBERED:
+            self._parents.popitem(last=False)
+        runs_of = self._runs.c
+        for chunk in chunks(row.id for row in rows if (row.id, row.run_id) not in self._parents):
+            key = compat.part_of_conf(runs_of.conf, runs.PARENT_KEY).label("parent")
+            for row in self._all(select(runs_of.id, runs_of.dag_id, runs_of.run_id, key).where(runs_of.id.in_(chunk))):
+                try:
+                    part = compat.value_in_conf(row.parent, runs.PARENT_KEY)
+                    self._parents[row.id, row.run_id] = runs.parent_in({runs.PARENT_KEY: part})
+                except runs.MalformedParentError:
+                    self._parents[row.id, row.run_id] = None
+                    _log.warning(
+                        "run %s of %s has a trace of its own: %s in its conf is no W3C traceparent",
+                        row.run_id,
+                        row.dag_id,
+                        runs.PARENT_KEY,
+                    )
+
+    def _tries_where(self, condition: Callable[[Any], Any]) -> Iterator[tuple[Key, Try]]:
+        seen: set[tuple[Instance, int]] = set()
         states = (*compat.FINAL_STATES, compat.BETWEEN_POKES)
-        condition = and_(tuple_(table.c.dag_id, table.c.run_id).in_(keys), table.c.state.in_(states))
-        if since is not None:
-            condition = and_(condition, table.c.updated_at >= since)
-        return select(identifier, *(table.c[name] for name in _TRY_COLUMNS)).where(condition)
+        for table in (self._history, self._tries):
+            identifier = compat.columns(table, ["task_instance_id" if table is self._history else "id"])[0]
+            query = select(identifier.label("ti_id"), *compat.columns(table, (*_TRY_COLUMNS, *native.columns())))
+            for row in self._all(query.where(condition(table.c), table.c.state.in_(states))):
+                unique = ((row.dag_id, row.run_id, row.task_id, row.map_index), row.try_number)
+                if unique not in seen:
+                    seen.add(unique)
+                    yield (row.dag_id, row.run_id), _try(row)
 
 
-def _chunks(keys: Iterable[T]) -> Iterator[list[T]]:
+def chunks(keys: Iterable[T]) -> Iterator[list[T]]:
+    """Yield the keys in lists that one query takes."""
     rest = list(keys)
     for start in range(0, len(rest), _CHUNK):
         yield rest[start : start + _CHUNK]
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """Return an enum's value or the string itself."""
     return None if value is None else str(getattr(value, "value", value))
 
 
-def _run(row: Any) -> Run:
+def _run(row: Any, parent: SpanContext | None) -> Run:
     return Run(
         dag_id=row.dag_id,
         run_id=row.run_id,
-        run_type=_text(row.run_type) or "",
-        state=_text(row.state) or "",
+        run_type=text_of(row.run_type) or "",
+        state=text_of(row.state) or "",
         queued_at=row.queued_at,
         start_date=row.start_date,
         end_date=row.end_date,
@@ -222,20 +230,25 @@ def _run(row: Any) -> Run:
         logical_date=row.logical_date,
         run_after=row.run_after,
         clear_number=row.clear_number or 0,
-        triggered_by=_text(row.triggered_by),
-        dag_version=row.version_number,
+        triggered_by=text_of(compat.triggered_by(row)),
+        dag_version=getattr(row, "version_number", None),
         bundle_version=row.bundle_version,
+        partition_key=row.partition_key,
+        partition_date=row.partition_date,
+        number=row.id,
+        parent=parent,
+        native=native.kept(getattr(row, "context_carrier", None)),
     )
 
 
 def _try(row: Any) -> Try:
     return Try(
-        id=str(row.ti_id),
+        id=str(row.ti_id) if compat.TASK_SDK else "",
         task_id=row.task_id,
         map_index=row.map_index,
         try_number=row.try_number,
         max_tries=row.max_tries,
-        state=_text(row.state) or "",
+        state=text_of(row.state) or "",
         start_date=row.start_date,
         end_date=row.end_date,
         scheduled_at=row.scheduled_dttm,
@@ -246,5 +259,9 @@ def _try(row: Any) -> Try:
         executor=row.executor,
         hostname=row.hostname,
         pid=row.pid,
-        rendered_map_index=row.rendered_map_index,
+        # History rows have the plain index where task_instance has nothing.
+        rendered_map_index=None if row.rendered_map_index == str(row.map_index) else row.rendered_map_index,
+        changed_at=row.updated_at,
+        dag_version_id=text_of(row.dag_version_id),
+        native=native.kept(getattr(row, "context_carrier", None)),
     )

@@ -15,9 +15,9 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from dagtrace import identity, telemetry
-from dagtrace.airflow import compat, dag_test, handover
+from dagtrace.airflow import compat, dag_test, handover, native, pulls, runs
 from dagtrace.airflow.current import CurrentSpan
-from dagtrace.airflow.failures import failure_of
+from dagtrace.airflow.failures import Failure, failure_of, triggers_dag_run
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -27,6 +27,7 @@ from dagtrace.telemetry.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 
 class Execution:
@@ -34,16 +35,13 @@ class Execution:
 
     def __init__(self, ti: Any, task: Any) -> None:
         self._start_ns = time.time_ns()
-        run_start = compat.run_start(ti)
-        self._trace_id = identity.run_trace_id(
-            ti.dag_id,
-            ti.run_id,
-            identity.microseconds(run_start) if run_start else 0,
-            dag_test.nonce(ti.dag_id),
-        )
-        self._sampled = telemetry.sampled(self._trace_id)
+        run = runs.identify(ti.dag_id, ti.run_id, *compat.start_and_conf(ti), dag_test.nonce(ti.dag_id))
+        run = run.below(native.kept_of(ti))
+        self._run = ti.dag_id, ti.run_id
+        self._trace_id, self._sampled = run.trace_id, run.sampled
         map_index = -1 if ti.map_index is None else ti.map_index
-        self._parent_id = identity.try_span_id(self._trace_id, ti.task_id, map_index, ti.try_number)
+        self._parent_id = run.try_id(ti.task_id, map_index, ti.try_number)
+        dag_test.remember(ti, identity.SpanContext(self._trace_id, self._parent_id, self._sampled))
         self._operator: str = getattr(task, "task_type", None) or type(task).__name__
         self._attributes: dict[str, Value] = {
             names.AIRFLOW_DAG_ID: ti.dag_id,
@@ -60,17 +58,28 @@ class Execution:
 
         self._span_id = identity.execution_span_id(self._parent_id, host_name(), os.getpid(), self._start_ns)
         flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if self._sampled else trace.TraceFlags.DEFAULT)
-        self._span = CurrentSpan(trace.SpanContext(self._trace_id, self._span_id, is_remote=False, trace_flags=flags))
+        context = trace.SpanContext(
+            self._trace_id, self._span_id, is_remote=False, trace_flags=flags, trace_state=native.state()
+        )
+        self._span = CurrentSpan(context)
         # An empty context below: what the executor's process had current when it forked is not this task's parent.
         self._token = otel_context.attach(trace.set_span_in_context(self._span, otel_context.Context()))
         self._logs = compat.bind_to_logs(trace_id=f"{self._trace_id:032x}", span_id=f"{self._span_id:016x}")
 
-    def end(self, error: BaseException | None) -> None:
-        """Tell the span; ``error`` is what ``execute`` raised, also where that is control flow."""
-        end_ns = time.time_ns()
+    def end(self, error: BaseException | None, state: object = None, end_date: datetime | None = None) -> None:
+        """
+        Tell the span; ``error`` is what ``execute`` raised, also where that is control flow.
+
+        ``state`` is what became of the task where no exception says so, ``end_date`` the end that its try was given.
+        """
+        end_ns = time.time_ns() if end_date is None else identity.nanoseconds(end_date)
         otel_context.detach(self._token)
         compat.unbind_from_logs(self._logs)
         failure = failure_of(error, end_ns)
+        if getattr(state, "value", state) in compat.FAILED_STATES:
+            failure = Failure("the run could not be triggered, or failed", (), {names.ERROR_TYPE: "failed"})
+        if self._note is not None and self._note.outlives():
+            self._attributes[names.DAGTRACE_ASYNC] = True
         telemetry.tell(
             SpanRecord(
                 name=f"execute {self._operator}",
@@ -80,7 +89,7 @@ class Execution:
                 start_ns=self._start_ns,
                 end_ns=end_ns,
                 attributes={**self._span.attributes, **self._attributes, **failure.attributes},
-                events=(*self._span.events, *failure.events),
+                events=(*(pulls.events(*self._run) or ()), *self._span.events, *failure.events),
                 links=tuple(self._span.links),
                 error=failure.message or self._span.error,
                 sampled=self._sampled,
@@ -111,6 +120,21 @@ def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, 
     return result
 
 
+def around_process(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap Airflow 2's ``_run_raw_task``, the task process's whole work: what follows it ends in ``os._exit``."""
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _deliver()
+
+
+@guarded
+def _deliver() -> None:
+    note = handover.take()
+    if telemetry.flush() and note is not None:
+        note.delivered()
+
+
 @guarded
 def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
     ti, task = compat.task_of(args, kwargs)
@@ -124,4 +148,41 @@ def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
 
 @guarded
 def _end(execution: Execution, error: BaseException | None) -> None:
-    execution.end(error)
+    global _triggering  # noqa: PLW0603
+    _end_triggering()  # an Airflow that did not do what the exception asked for
+    if triggers_dag_run(error):
+        _triggering = execution
+        atexit.register(_end_triggering)
+    else:
+        execution.end(error)
+
+
+_triggering: Execution | None = None
+"""Has raised ``DagRunTriggerException``: its work is Airflow's now, in this process."""
+
+
+def around_trigger_dag_run(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """
+    Wrap ``_handle_trigger_dag_run``, which returns (message, state): what ``TriggerDagRunOperator`` leaves to Airflow.
+
+    The run is triggered there, and waited for unless that is deferred; without it an operator that waits an hour would
+    have worked for a millisecond.
+    """
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        _end_triggering(error)
+        raise
+    _end_triggering(None, result)
+    return result
+
+
+@guarded
+def _end_triggering(error: BaseException | None = None, result: Any = (None, None)) -> None:
+    global _triggering
+    execution, _triggering = _triggering, None
+    if execution is not None:
+        message, state = result
+        execution.end(error, state, getattr(message, "end_date", None))

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dagtrace import identity
+from dagtrace.airflow import runs
 from dagtrace.record import Link, Point, SpanRecord, Value
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import metrics
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from dagtrace.airflow.runs import RunIdentity
+    from dagtrace.identity import SpanContext
+
 _FAILED = "failed"
+
+MOST_LINKS = 128
+"""Links of one span: OpenTelemetry's own default limit."""
+
+RETRY, CLEARED, XCOM, ASSET, TRIGGER = "retry", "cleared", "xcom", "asset", "trigger"
+"""Why two spans are linked (``dagtrace.link.type``)."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +43,35 @@ class Run:
     created_at: datetime | None
     logical_date: datetime | None
     run_after: datetime | None
-    clear_number: int
+    clear_number: int | None
     triggered_by: str | None = None
     dag_version: int | None = None
     bundle_version: str | None = None
+    partition_key: str | None = None
+    partition_date: datetime | None = None
     owners: str | None = None
     tags: tuple[str, ...] = ()
+    number: int = 0
+    """``dag_run.id``, by which other tables know it."""
     nonce: str = ""
     """Set where ``start_date`` is not unique: see ``dag_test``."""
     clock_ns: int | None = None
     """The root's start by the clock, where the row's is not one."""
+    parent: SpanContext | None = None
+    """The span outside that the run's conf names."""
+    native: SpanContext | None = None
+    """Airflow's own span of this run, where that is kept."""
+
+    @cached_property
+    def who(self) -> RunIdentity:
+        """Who the run is: one that never started is known by its queue or creation time."""
+        moment = self.start_date or self.queued_at or self.created_at
+        return runs.with_parent(self.dag_id, self.run_id, moment, self.parent, self.nonce).below(self.native)
 
     @property
     def trace_id(self) -> int:
-        """The run's trace: a run that never started is known by its queue or creation time."""
-        moment = self.start_date or self.queued_at or self.created_at
-        return identity.run_trace_id(
-            self.dag_id, self.run_id, identity.microseconds(moment) if moment else 0, self.nonce
-        )
+        """The run's trace."""
+        return self.who.trace_id
 
     @property
     def start_ns(self) -> int:
@@ -81,12 +104,19 @@ class Try:
     hostname: str | None
     pid: int | None
     rendered_map_index: str | None = None
+    changed_at: datetime | None = None
+    """``updated_at``: the next best for a try that Airflow gave no end."""
+    dag_version_id: str | None = None
+    """Key of the DAG version that it ran with; in Airflow 2, which has no versions, the DAG's id."""
+    task_group: str | None = None
+    native: SpanContext | None = None
+    """Airflow's own span of this task instance, where that is kept: all its tries share one."""
     first_start: datetime | None = None
     """When its first poke started, where each poke overwrites ``start_date`` (reschedule mode)."""
 
-    def span_id(self, trace_id: int) -> int:
-        """Return the span id of this try in the trace of its run."""
-        return identity.try_span_id(trace_id, self.task_id, self.map_index, self.try_number)
+    def span_id(self, run: RunIdentity) -> int:
+        """Return the span id of this try of its run."""
+        return run.try_id(self.task_id, self.map_index, self.try_number)
 
 
 def _attributes(pairs: dict[str, Value | datetime | None]) -> dict[str, Value]:
@@ -99,29 +129,47 @@ def _attributes(pairs: dict[str, Value | datetime | None]) -> dict[str, Value]:
 
 
 def try_end_ns(run: Run, row: Try) -> int:
-    """Return the end of a try's span; a try without one (never started, never ended) takes the nearest date known."""
-    end = row.end_date or row.start_date or run.end_date
-    return identity.nanoseconds(end) if end else run.start_ns
+    """
+    Return the end of a try's span.
+
+    A try that was skipped with its run (``dagrun_timeout``) or removed from the DAG has no end in the database: it ends
+    with its run.
+    """
+    known = [row.end_date] if row.end_date else [moment for moment in (row.start_date, run.end_date) if moment]
+    return identity.nanoseconds(max(known)) if known else run.start_ns
 
 
-def try_span(run: Run, row: Try, *, sampled: bool = True) -> SpanRecord:
-    """Return the ``task_instance`` span of a try that reached a final state."""
-    trace_id = run.trace_id
+def link(
+    run: RunIdentity, kind: str, of: tuple[str, int, int], about: Mapping[str, Value | None] | None = None
+) -> Link:
+    """Return a link to a try (task id, map index, number), with what it takes to read it without looking that up."""
+    known: dict[str, Value | datetime | None] = {
+        names.DAGTRACE_LINK_TYPE: kind,
+        names.AIRFLOW_TASK_ID: of[0],
+        names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: of[1],
+        names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: of[2],
+    }
+    return Link(run.trace_id, run.try_id(*of), _attributes({**known, **(about or {})}))
+
+
+def try_span(run: Run, row: Try, *, links: Sequence[Link] = (), sampled: bool = True) -> SpanRecord:
+    """
+    Return the ``task_instance`` span of a try that reached a final state.
+
+    ``links`` lead to the try before it and to where its data is from.
+    """
     end_ns = try_end_ns(run, row)
     starts = [identity.nanoseconds(moment) for moment in (row.first_start, row.start_date) if moment is not None]
     start_ns = min([*starts, end_ns])
     queued = None
     if row.queued_at and row.start_date and row.queued_at <= row.start_date:
         queued = (row.start_date - row.queued_at).total_seconds()
-    links: tuple[Link, ...] = ()
-    if row.try_number > 1:
-        links = (Link(trace_id, identity.try_span_id(trace_id, row.task_id, row.map_index, row.try_number - 1)),)
     failed = row.state == _FAILED
     return SpanRecord(
         name=f"task_instance {row.task_id}",
-        trace_id=trace_id,
-        span_id=row.span_id(trace_id),
-        parent_id=identity.run_span_id(trace_id),
+        trace_id=run.trace_id,
+        span_id=row.span_id(run.who),
+        parent_id=run.who.span_id or None,
         start_ns=start_ns,
         end_ns=end_ns,
         attributes=_attributes(
@@ -129,6 +177,7 @@ def try_span(run: Run, row: Try, *, sampled: bool = True) -> SpanRecord:
                 names.AIRFLOW_DAG_ID: run.dag_id,
                 names.AIRFLOW_DAG_RUN_RUN_ID: run.run_id,
                 names.AIRFLOW_TASK_ID: row.task_id,
+                names.AIRFLOW_TASK_GROUP_ID: row.task_group,
                 names.AIRFLOW_TASK_INSTANCE_ID: row.id,
                 names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: row.try_number,
                 names.AIRFLOW_TASK_INSTANCE_MAX_TRIES: row.max_tries,
@@ -149,7 +198,7 @@ def try_span(run: Run, row: Try, *, sampled: bool = True) -> SpanRecord:
                 names.ERROR_TYPE: _FAILED if failed else None,
             }
         ),
-        links=links,
+        links=tuple(links)[:MOST_LINKS],
         error=f"try {row.try_number} failed" if failed else None,
         sampled=sampled,
     )
@@ -162,24 +211,38 @@ def belongs(run: Run, row: Try) -> bool:
     A finished run that is cleared starts again with a new ``start_date`` and a new trace; tries that ended before that
     were told in the old one.
     """
-    return run.nonce != "" or run.start_date is None or row.end_date is None or row.end_date >= run.start_date
+    return covers(run, row.end_date or row.changed_at or row.start_date)
 
 
-def run_span(run: Run, *, last_end_ns: int = 0, before: int | None = None, sampled: bool = True) -> SpanRecord:
+def covers(run: Run, ended: datetime | None) -> bool:
+    """Whether what ended at this time was part of this generation of its run, and not of an earlier one."""
+    return run.nonce != "" or run.start_date is None or ended is None or ended >= run.start_date
+
+
+def run_span(
+    run: Run,
+    *,
+    last_end_ns: int = 0,
+    before: RunIdentity | None = None,
+    links: Sequence[Link] = (),
+    sampled: bool = True,
+) -> SpanRecord:
     """
     Return the root of a run that reached a final state.
 
-    It ends no earlier than ``last_end_ns``, the end of its last try. ``before`` is the trace of the generation that was
-    cleared, where it is known.
+    It ends no earlier than ``last_end_ns``, the end of its last try. ``before`` is the generation that was cleared,
+    where it is known; ``links`` lead to what made the run. Its parent is the span outside that its conf names, if any.
     """
-    trace_id = run.trace_id
+    who = run.who
+    if before is not None:
+        links = (Link(before.trace_id, before.span_id, {names.DAGTRACE_LINK_TYPE: CLEARED}), *links)
     end_ns = max(identity.nanoseconds(run.end_date) if run.end_date else 0, last_end_ns, run.start_ns)
     failed = run.state == _FAILED
     return SpanRecord(
         name=f"dag_run {run.dag_id}",
-        trace_id=trace_id,
-        span_id=identity.run_span_id(trace_id),
-        parent_id=None,
+        trace_id=who.trace_id,
+        span_id=who.span_id,
+        parent_id=who.parent.span_id if who.parent else None,
         start_ns=run.start_ns,
         end_ns=end_ns,
         attributes=_attributes(
@@ -199,12 +262,15 @@ def run_span(run: Run, *, last_end_ns: int = 0, before: int | None = None, sampl
                 names.AIRFLOW_DAG_RUN_TRIGGERED_BY: run.triggered_by,
                 names.AIRFLOW_DAG_RUN_DAG_VERSION: run.dag_version,
                 names.AIRFLOW_DAG_RUN_BUNDLE_VERSION: run.bundle_version,
+                names.AIRFLOW_DAG_RUN_PARTITION_KEY: run.partition_key,
+                names.AIRFLOW_DAG_RUN_PARTITION_DATE: run.partition_date,
                 names.ERROR_TYPE: _FAILED if failed else None,
             }
         ),
-        links=() if before is None else (Link(before, identity.run_span_id(before)),),
+        links=tuple(links)[:MOST_LINKS],
         error="the run failed" if failed else None,
         sampled=sampled,
+        remote_parent=who.parent is not None,
     )
 
 
@@ -224,7 +290,9 @@ def try_points(run: Run, row: Try) -> list[Point]:
 
 
 def run_points(run: Run) -> list[Point]:
-    """Return the measurements of a run that reached a final state."""
+    """Return the measurements of a run that reached a final state, none where that state is not known."""
+    if not run.state:
+        return []
     labels: dict[str, Value] = {
         names.AIRFLOW_DAG_ID: run.dag_id,
         names.AIRFLOW_DAG_RUN_RUN_TYPE: run.run_type,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import traceback
 from typing import NamedTuple
 
@@ -51,6 +52,21 @@ def is_control_flow(error: BaseException) -> bool:
     return any(kind.__name__ in compat.CONTROL_FLOW for kind in type(error).__mro__)
 
 
+def triggers_dag_run(error: BaseException | None) -> bool:
+    """Whether the exception asks Airflow to trigger a run: the work begins only now."""
+    return any(kind.__name__ == compat.TRIGGERS_DAG_RUN for kind in type(error).__mro__)
+
+
 def qualified_name(kind: type) -> str:
     """Return ``error.type``: the class with its module, builtins without."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def how_it_ended(code: int) -> str:
+    """Return ``SIGKILL`` or ``exit code 3`` for an exit code as Python's subprocess gives it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

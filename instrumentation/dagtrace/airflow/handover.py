@@ -1,49 +1,68 @@
 """
-A note between a supervisor and the task process it forks: whether the child told its own ``execute`` span.
+A note between a supervisor and the task process it forks.
 
-A few bytes of shared memory, made before the fork. A pipe or a file would do as well, but a process that was killed in
-the middle of anything still leaves memory readable, and nobody has to clean up.
+The child says what it has got to, and whether it told its own ``execute`` span; the supervisor says where the try is
+over while the process is not. A few bytes of shared memory, made before the fork. A pipe or a file would do as well,
+but a process that was killed in the middle of anything still leaves memory readable, and nobody has to clean up.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import threading
 from typing import NamedTuple
 
 
-_LAYOUT = struct.Struct("<BQ100p")
+_CHILDS = struct.Struct("<BQ100p")
+_SUPERVISORS = _CHILDS.size
+"""Where the supervisor's byte lies: each side writes its own part."""
 _NOTHING, _BEGUN, _DELIVERED = range(3)
 
 
 class Note(NamedTuple):
-    """What a child left: whether its operator began, when (ns since the epoch) and which one, and if it was told."""
+    """
+    What both left: whether the child's operator began, when (ns since the epoch) and which one, and if it was told.
+
+    ``unwanted`` says that Airflow had ended the try, by hand or with its run, while its process went on.
+    """
 
     begun: bool
     delivered: bool
     start_ns: int
     operator: str
+    unwanted: bool
 
 
 class Handover:
     """The supervisor's and the child's view of the same bytes."""
 
     def __init__(self) -> None:
-        self._bytes = mmap.mmap(-1, _LAYOUT.size)
+        self._bytes = mmap.mmap(-1, _CHILDS.size + 1)
+        self._supervisor = os.getpid()
 
     def begin(self, start_ns: int, operator: str) -> None:
         """In the child: ``execute`` starts now."""
-        _LAYOUT.pack_into(self._bytes, 0, _BEGUN, start_ns, operator.encode()[:99])
+        _CHILDS.pack_into(self._bytes, 0, _BEGUN, start_ns, operator.encode()[:99])
 
     def delivered(self) -> None:
         """In the child: its span has been delivered, the supervisor has nothing to add."""
         self._bytes[0] = _DELIVERED
 
+    def unwanted(self) -> None:
+        """In the supervisor: the server says that the try is over."""
+        self._bytes[_SUPERVISORS] = 1
+
+    def outlives(self) -> bool:
+        """In the child: whether the try is over already, or may be, because nobody is left to send heartbeats."""
+        return bool(self._bytes[_SUPERVISORS]) or os.getppid() != self._supervisor
+
     def read(self) -> Note:
         """In the supervisor, after the child's end."""
-        state, start_ns, operator = _LAYOUT.unpack_from(self._bytes, 0)
-        return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator.decode(errors="replace"))
+        state, start_ns, operator = _CHILDS.unpack_from(self._bytes, 0)
+        unwanted = bool(self._bytes[_SUPERVISORS])
+        return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator.decode(errors="replace"), unwanted)
 
 
 _current = threading.local()

@@ -9,7 +9,6 @@ truth, so a try that was killed, skipped, or marked by hand is told like any oth
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -17,16 +16,24 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, facts
+from dagtrace.airflow import compat, facts, native
+from dagtrace.airflow.carriers import Carriers
+from dagtrace.airflow.followed import Followed
+from dagtrace.airflow.groups import Groups
 from dagtrace.airflow.watermark import Watermark
 from dagtrace.options import options
-from dagtrace.telemetry.guard import guard, guarded
+from dagtrace.telemetry.guard import guard, guarded, unobserved
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from dagtrace.airflow.database import Database, Key
+    from dagtrace.airflow.database import Database, Instance, Key
+    from dagtrace.airflow.facts import Run, Try
+    from dagtrace.airflow.lease import Lease
+    from dagtrace.airflow.linking import Linker
+    from dagtrace.airflow.runs import RunIdentity
+    from dagtrace.record import Link
 
 _EVERY = 1.0
 """Seconds between two looks."""
@@ -38,14 +45,29 @@ written; after a crash the next reader begins there, so that every try is counte
 and the spans of the last seconds are told again, the same ids with the same content.
 """
 
+_NEAR = timedelta(seconds=5)
+"""How far before the last look a change may be dated to be seen at the next."""
+
 _SKEW = timedelta(seconds=60)
-"""How far the clocks of API servers and scheduler may differ before a try is told only with its run's end."""
+"""
+How far before, to be seen within ``_WIDE`` seconds: clocks of API servers and scheduler differ, transactions take their
+time. Beyond that, a try is told with its run's end.
+"""
+
+_WIDE = 10.0
+"""
+Seconds between two looks that go back so far. They read again all that changed within that time, which for a thousand
+tries that ended at once costs 15 ms of CPU.
+"""
 
 _PATIENCE = 60.0
 """Seconds a finished run waits for processes that are still at work on it (a run that was marked by hand)."""
 
 _REMEMBERED = 10_000
-"""Finished runs whose trace is remembered, to link the next generation when they are cleared."""
+"""Finished runs that are remembered, to link the next generation to when they are cleared."""
+
+_GENERATIONS = 10
+"""How many of a run's generations are."""
 
 
 class Reader:
@@ -54,35 +76,44 @@ class Reader:
     def __init__(self, database: Database, watermark: Watermark | None = None) -> None:
         self._database = database
         self._watermark = watermark
+        self._groups = Groups(database.task_groups)
         kept = watermark.load() if watermark is not None else None
-        self._last_id, self._told = kept or (database.newest_id(), {})
-        self._first: dict[Key, dict[int, datetime]] = {}
-        """Of each open run, by try, when its first poke started; the next poke overwrites that in the row."""
+        self._last_id, self._open = kept or (database.newest_id(), {})
         self._looked: datetime | None = None
+        self._looked_wide = time.monotonic()
         self._checkpoint = time.monotonic()
-        self._waiting: dict[Key, float] = {}
-        self._finished: OrderedDict[Key, int] = OrderedDict()
+        self._past: OrderedDict[Key, list[Run]] = OrderedDict()
+        """Of finished runs, their generations."""
+        self._carriers = Carriers()
+        self.linker: Linker | None = None
 
     def look(self) -> None:
         """Tell every try and run that reached its final state since the last look."""
         now = datetime.now(timezone.utc)
         found = self._database.open_and_new(self._last_id)
         seen = {(run.dag_id, run.run_id): run for _, run in found}
-        gone = [key for key in self._told if key not in seen]
+        gone = [key for key in self._open if key not in seen]
         seen.update({(run.dag_id, run.run_id): run for _, run in self._database.runs(gone)})
-        for key in self._told.keys() - seen.keys():  # deleted from the database
-            del self._told[key]
-            self._first.pop(key, None)
+        for key in self._open.keys() - seen.keys():  # deleted from the database
+            del self._open[key]
+            self._carriers.forget(key)
+            if self.linker is not None:
+                self.linker.forget(key)
         runs = {key: run for key, run in seen.items() if self._concerns_us(run)}
-        finished = {key for key, run in runs.items() if run.state in compat.RUN_FINAL_STATES}
+        for key, run in runs.items():
+            self._follow(key, run)
+        if self.linker is not None:
+            with guard("looking for what triggered runs"):
+                self.linker.seek(runs)
         # A run that is queued has no tries of its own yet: those it has are its last generation's.
         running = [key for key, run in runs.items() if run.state == compat.RUNNING]
-        self._tell_tries(runs, [key for key in running if self._told.get(key)], self._since())
-        self._tell_tries(runs, [key for key in running if not self._told.get(key)], None)
-        for key in runs:
-            self._told.setdefault(key, set())
-        for key in finished:
-            self._finish(key, runs[key])
+        self._tell_tries(self._database.tries([key for key in running if not self._open[key].read]))
+        self._tell_tries(self._changed([key for key in running if self._open[key].read]))
+        for key in running:
+            self._open[key].read = True
+        for key, run in runs.items():
+            if run.state in compat.RUN_FINAL_STATES:
+                self._finish(key)
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
         if time.monotonic() - self._checkpoint >= _CHECKPOINT:
@@ -91,76 +122,140 @@ class Reader:
     def checkpoint(self) -> None:
         """Deliver what was told, then remember it as told."""
         self._checkpoint = time.monotonic()
-        if self._watermark is not None and self._watermark.is_news(self._last_id, self._told) and telemetry.flush():
+        if self._watermark is not None and self._watermark.is_news(self._last_id, self._open) and telemetry.flush():
             self._watermark.save()
 
     def tell_test(self, key: Key, nonce: str, clock_ns: int) -> None:
         """Tell the run that ``dag.test()`` made in this process, whole."""
         for _, run in self._database.runs([key]):
-            self._tell_run(key, dataclasses.replace(run, nonce=nonce, clock_ns=clock_ns))
+            self._open[key] = Followed.begin(dataclasses.replace(run, nonce=nonce, clock_ns=clock_ns))
+            self._tell_run(key)
 
-    def _since(self) -> datetime | None:
-        return self._looked and self._looked - _SKEW
-
-    def _concerns_us(self, run: facts.Run) -> bool:
+    def _concerns_us(self, run: Run) -> bool:
         return run.triggered_by != compat.TEST_TRIGGER and options().traces(run.dag_id)
 
-    def _finish(self, key: Key, run: facts.Run) -> None:
+    def _follow(self, key: Key, run: Run) -> None:
+        """Take note of a run as it is now; where it was cleared since the last look, tell the generation before."""
+        followed = self._open.get(key)
+        if followed is not None and followed.is_over(run):
+            self._tell_run(key, cleared=run)
+            followed = None
+        if followed is None:
+            followed = self._open[key] = Followed.begin(run)
+        followed.run = run
+        left = self._carriers.follow(key, run)
+        if left is not None:
+            telemetry.tell(left)
+
+    def _finish(self, key: Key) -> None:
         """Tell a finished run, but give processes that are still at work on it a while to end."""
-        patience = self._waiting.setdefault(key, time.monotonic() + _PATIENCE)
-        if time.monotonic() < patience and self._database.still_running(key):
-            self._told.setdefault(key, set())
+        followed = self._open[key]
+        if followed.patience is None:
+            followed.patience = time.monotonic() + _PATIENCE
+        if time.monotonic() >= followed.patience or not self._database.still_running(key):
+            self._tell_run(key)
+
+    def _changed(self, keys: list[Key]) -> Iterator[tuple[Key, Try]]:
+        """
+        Yield the tries of those task instances that changed since the last look.
+
+        A try goes into the history together with a change of its task instance, so the history is asked for those only:
+        what a look costs depends on what happened since the last one, and not on how long the run has been going on.
+        """
+        if not keys or self._looked is None:
             return
-        del self._waiting[key]
-        self._tell_run(key, run)
+        wide = time.monotonic() - self._looked_wide >= _WIDE
+        seen: dict[Key, dict[tuple[str, int], datetime]] = {key: {} for key in keys}
+        changed: list[Instance] = []
+        for instance, at in self._database.changed(keys, self._looked - (_SKEW if wide else _NEAR)):
+            key, which = instance[:2], instance[2:]
+            seen[key][which] = at
+            if self._open[key].changes.get(which) != at:
+                changed.append(instance)
+        yield from self._database.tries_of(changed)
+        for key, changes in seen.items():
+            self._open[key].changes = changes if wide else {**self._open[key].changes, **changes}
+        if wide:
+            self._looked_wide = time.monotonic()
 
-    def _tell_tries(self, runs: dict[Key, facts.Run], keys: Iterable[Key], since: datetime | None) -> dict[Key, int]:
-        """Tell the final tries not told yet; return by run the end of its last one, in nanoseconds."""
-        ends: dict[Key, int] = {}
-        new: list[tuple[facts.Run, facts.Try]] = []
-        keys = list(keys)
-        for key in keys:
-            self._told.setdefault(key, set())
-        for key, row in self._database.tries(keys, since):
-            run = runs[key]
-            if not facts.belongs(run, row):
-                continue
-            span_id = row.span_id(run.trace_id)
-            if row.state == compat.BETWEEN_POKES:
-                if row.start_date is not None:
-                    self._first.setdefault(key, {}).setdefault(span_id, row.start_date)
-                continue
-            ends[key] = max(ends.get(key, 0), facts.try_end_ns(run, row))
-            if span_id not in self._told[key]:
-                self._told[key].add(span_id)
-                new.append((run, row))
-        rescheduled = self._database.first_pokes([row.id for _, row in new])
-        for run, row in new:
-            seen = self._first.get((run.dag_id, run.run_id), {}).get(row.span_id(run.trace_id))
-            row = dataclasses.replace(row, first_start=seen or rescheduled.get(row.id))  # noqa: PLW2901
-            telemetry.tell(facts.try_span(run, row, sampled=telemetry.sampled(run.trace_id)))
+    def _tell_tries(self, rows: Iterable[tuple[Key, Try]]) -> None:
+        """Tell the final tries not told yet."""
+        new: list[tuple[Key, Try]] = []
+        earlier: dict[tuple[Key, str, int, int], Try] = {}
+        for key, row in rows:
+            followed = self._open[key]
+            if not facts.belongs(followed.run, row):
+                earlier[key, row.task_id, row.map_index, row.try_number] = row
+            elif followed.takes(row):
+                new.append((key, row))
+        rescheduled = self._database.first_pokes(new)
+        links = self._links_of([(self._open[key].run, row) for key, row in new])
+        for key, row in new:
+            followed = self._open[key]
+            run = self._carriers.place(key, followed.run, row)
+            before = followed.link_before(row)
+            if before is None and (old := earlier.get((key, row.task_id, row.map_index, row.try_number - 1))):
+                before = self._link_to(key, old)
+            first = followed.first_start(row) or rescheduled.get((key, row))
+            group = self._groups.of(row.dag_version_id, row.task_id)
+            row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
+            of_this = [*([before] if before else ()), *links.get(row.span_id(run.who), ())]
+            telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
             telemetry.measure(*facts.try_points(run, row))
-        return ends
 
-    def _tell_run(self, key: Key, run: facts.Run) -> None:
-        ends = self._tell_tries({key: run}, [key], None)
-        owners, tags = self._database.describe(run)
-        run = dataclasses.replace(run, owners=owners, tags=tags)
-        before = self._finished.pop(key, None)
-        telemetry.tell(
-            facts.run_span(
-                run,
-                last_end_ns=ends.get(key, 0),
-                before=before if before != run.trace_id else None,
-                sampled=telemetry.sampled(run.trace_id),
-            )
+    def _links_of(self, new: list[tuple[Run, Try]]) -> dict[int, list[Link]]:
+        """Return links by span id; without them, spans are told all the same."""
+        if self.linker is not None and new:
+            with guard("linking tries"):
+                return self.linker.of_tries(new)
+        return {}
+
+    def _link_to(self, key: Key, row: Try) -> Link | None:
+        """Return a link to a try of an earlier generation, where that generation is remembered."""
+        for run in reversed(self._past.get(key, [])):
+            if facts.belongs(run, row):
+                return facts.link(run.who, facts.RETRY, (row.task_id, row.map_index, row.try_number))
+        return None
+
+    def generation(self, run: Run, ended: datetime | None) -> RunIdentity | None:
+        """Return who the run was when a try of it ended: this generation, an earlier one, or nobody knows."""
+        generations = [*self._past.get((run.dag_id, run.run_id), []), run]
+        return next((one.who for one in reversed(generations) if facts.covers(one, ended)), None)
+
+    def _tell_run(self, key: Key, cleared: Run | None = None) -> None:
+        """
+        Tell a run that is over, with what was not told of its tries yet.
+
+        ``cleared`` is the run as it is now where it was cleared before anybody saw its end.
+        """
+        followed = self._open[key]
+        if cleared is not None:
+            followed.close(cleared)
+        followed.over = True
+        self._tell_tries(
+            (key, row)
+            for key, row in self._database.tries([key])
+            if cleared is None or cleared.start_date is None or not facts.belongs(cleared, row)
         )
+        owners, tags = self._database.describe(followed.run)
+        run = dataclasses.replace(followed.run, owners=owners, tags=tags)
+        past = self._past.pop(key, [])
+        links: list[Link] = []
+        if self.linker is not None:
+            with guard("linking a run"):
+                links = self.linker.of_run(run)
+        if run.native is not None and cleared is None:
+            native.tell_run(run.dag_id, run.run_id)
+        else:
+            before = past[-1].who if past and past[-1].who != run.who else None
+            end_ns = followed.last_end_ns
+            telemetry.tell(facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled))
         telemetry.measure(*facts.run_points(run))
-        del self._told[key]
-        self._first.pop(key, None)
-        self._finished[key] = run.trace_id
-        if len(self._finished) > _REMEMBERED:
-            self._finished.popitem(last=False)
+        del self._open[key]
+        self._carriers.forget(key)
+        self._past[key] = [*past, followed.run][-_GENERATIONS:]
+        if len(self._past) > _REMEMBERED:
+            self._past.popitem(last=False)
 
 
 class _Thread(threading.Thread):
@@ -170,24 +265,30 @@ class _Thread(threading.Thread):
         super().__init__(name="dagtrace-reader", daemon=True)
         self._stopping = threading.Event()
 
+    @unobserved()
     def run(self) -> None:
         database: Database | None = None
+        lease: Lease | None = None
         reader: Reader | None = None
-        last = False
+        last, well = False, True
         while not last:
-            last = self._stopping.wait(_EVERY)
+            native.leave_runs_to_the_reader(turn=well)
+            last, well = self._stopping.wait(_EVERY), False
             with guard("reading Airflow's database"):
-                database = database or _open_database()
-                if database is None or not database.leads():
+                database = database or open_database()
+                lease = lease or _lease_of(database)
+                if database is None or lease is None or not lease.leads():
                     reader = None  # whoever leads now keeps the watermark; read it again when it is our turn
+                    well = True
                     continue
-                reader = reader or Reader(database, Watermark(database.url))
+                reader = reader or _with_links(Reader(database, Watermark(database.url)), database)
                 reader.look()
+                well = True
                 if last:
                     reader.checkpoint()
-        if database is not None:
+        if lease is not None:
             with guard("leaving Airflow's database"):
-                database.resign()
+                lease.resign()
 
     def stop(self) -> None:
         """Let it look a last time and deliver, within the exit budget."""
@@ -198,23 +299,40 @@ class _Thread(threading.Thread):
         telemetry.flush()
 
 
-def _open_database() -> Database | None:
+def open_database() -> Database | None:
     """Return Airflow's database, or None while Airflow has no engine."""
     engine = compat.engine()
     if engine is None:
         return None
     from dagtrace.airflow.database import Database
 
-    database = Database(engine)
-    os.register_at_fork(after_in_child=database.let_go)
-    return database
+    return Database(engine)
 
 
+def _lease_of(database: Database | None) -> Lease | None:
+    if database is None:
+        return None
+    from dagtrace.airflow.lease import Lease
+
+    return Lease(database.engine)
+
+
+def _with_links(reader: Reader, database: Database) -> Reader:
+    """Let a reader make links; where that cannot be, it tells all else."""
+    with guard("preparing links"):
+        from dagtrace.airflow.linking import Linker
+        from dagtrace.airflow.sources import Sources
+
+        reader.linker = Linker(Sources(database.engine), database, reader.generation)
+    return reader
+
+
+@unobserved()
 def tell_test(key: Key, nonce: str, clock_ns: int) -> None:
     """Tell a run of ``dag.test()``, from the database of this process."""
-    database = _open_database()
+    database = open_database()
     if database is not None:
-        Reader(database).tell_test(key, nonce, clock_ns)
+        _with_links(Reader(database), database).tell_test(key, nonce, clock_ns)
 
 
 def around_loop(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,9 +1,8 @@
 """
 The triggerer: tells ``trigger``, what a deferred task waited for.
 
-Triggers run in a child process that has no database, so the parent hands our traceparent over with each trigger, in the
-task instance's own ``context_carrier``, under a key Airflow does not read. All triggers share one event loop: nothing
-here waits.
+Triggers run where nobody may wait for a database (in 3.x in a child process that has none), so the triggerer hands our
+traceparent over with each trigger's task instance. All triggers share one event loop: nothing here waits.
 """
 
 from __future__ import annotations
@@ -11,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from dagtrace import identity, telemetry
-from dagtrace.airflow import compat
-from dagtrace.airflow.failures import failure_of
+from dagtrace.airflow import compat, dag_test
+from dagtrace.airflow.failures import Failure, failure_of
+from dagtrace.airflow.reader import open_database
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -27,32 +28,33 @@ from dagtrace.telemetry.guard import guarded
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
+    from datetime import datetime
 
-_KEY = "dagtrace"
 
-
-def around_workload(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap ``TriggerRunnerSupervisor._create_workload``: send the try's traceparent along."""
-    workload = wrapped(*args, **kwargs)
-    if workload is not None:
-        _address(workload, kwargs.get("trigger", args[0] if args else None))
-    return workload
+def around_fetch(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``Trigger.bulk_fetch``, by which the triggerer loads the triggers it will run: send each try's id along."""
+    found = wrapped(*args, **kwargs)
+    if found:
+        _address(found.values())
+    return found
 
 
 @guarded
-def _address(workload: Any, trigger: Any) -> None:
-    ti = getattr(trigger, "task_instance", None)
-    if ti is None or workload.ti is None or not options().traces(ti.dag_id):
+def _address(triggers: Iterable[Any]) -> None:
+    found = (trigger.task_instance for trigger in triggers)
+    instances = [ti for ti in found if ti is not None and options().traces(ti.dag_id)]
+    database = open_database()
+    if not instances or database is None:
         return
-    run_start = ti.dag_run.start_date
-    trace_id = identity.run_trace_id(ti.dag_id, ti.run_id, identity.microseconds(run_start) if run_start else 0)
-    parent = identity.SpanContext(
-        trace_id,
-        identity.try_span_id(trace_id, ti.task_id, ti.map_index, ti.try_number),
-        telemetry.sampled(trace_id),
-    )
-    workload.ti.context_carrier = {**(workload.ti.context_carrier or {}), _KEY: parent.traceparent}
+    telemetry.describe("airflow", "triggerer", lasting=True)
+    runs = {(run.dag_id, run.run_id): run for _, run in database.runs({(ti.dag_id, ti.run_id) for ti in instances})}
+    for ti in instances:
+        run = runs.get((ti.dag_id, ti.run_id))
+        if run is not None and run.native is None:  # else Airflow tells its triggers itself
+            span_id = run.who.try_id(ti.task_id, ti.map_index, ti.try_number)
+            parent = identity.SpanContext(run.trace_id, span_id, run.who.sampled)
+            compat.give_traceparent(ti, parent.traceparent)
 
 
 def around_run(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -62,26 +64,42 @@ def around_run(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...]
     return coroutine if waiting is None else waiting.run(coroutine)
 
 
+def around_inline(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``_run_inline_trigger(trigger, …)``, by which ``dag.test()`` runs a trigger itself."""
+    waiting = _begin_inline(kwargs.get("trigger", args[0] if args else None))
+    if waiting is None:
+        return wrapped(*args, **kwargs)
+    return waiting.call(wrapped, args, kwargs)
+
+
 @guarded
 def _begin(trigger: Any) -> _Waiting | None:
     ti = getattr(trigger, "task_instance", None)
-    carrier: dict[str, str] = getattr(ti, "context_carrier", None) or {}
-    parent = identity.SpanContext.parse(carrier.get(_KEY))
+    parent = identity.SpanContext.parse(compat.given_traceparent(ti))
     if parent is None:
         return None
     telemetry.describe("airflow", "triggerer", lasting=True)
     also(compat.mask_as_airflow)
-    return _Waiting(parent, ti, type(trigger).__name__)
+    return _Waiting(parent, ti, type(trigger).__name__, compat.trigger_timeout(trigger))
+
+
+@guarded
+def _begin_inline(trigger: Any) -> _Waiting | None:
+    deferred = dag_test.at_work()
+    return None if deferred is None else _Waiting(deferred[1], deferred[0], type(trigger).__name__)
 
 
 class _Waiting:
     """One trigger's life in this process."""
 
-    def __init__(self, parent: identity.SpanContext, ti: Any, trigger_class: str) -> None:
+    def __init__(
+        self, parent: identity.SpanContext, ti: Any, trigger_class: str, timeout_after: datetime | None = None
+    ) -> None:
         from dagtrace.telemetry.process import host_name
 
         self._parent = parent
         self._name = trigger_class
+        self._timeout_after = timeout_after
         self._start_ns = time.time_ns()
         self._span_id = identity.execution_span_id(parent.span_id, host_name(), os.getpid(), self._start_ns)
         self._attributes: dict[str, Value] = {
@@ -95,10 +113,8 @@ class _Waiting:
 
     async def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Await the trigger with its span as the current one; its exception passes as it is."""
-        flags = trace.TraceFlags(int(self._parent.sampled))
-        context = trace.SpanContext(self._parent.trace_id, self._span_id, is_remote=False, trace_flags=flags)
         # Each trigger is an asyncio task with a context of its own, so nothing has to be detached.
-        otel_context.attach(trace.set_span_in_context(trace.NonRecordingSpan(context), otel_context.Context()))
+        otel_context.attach(self._context())
         try:
             result = await coroutine
         except BaseException as error:
@@ -107,12 +123,40 @@ class _Waiting:
         self._tell(None)
         return result
 
+    def call(self, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the trigger in this thread, with its span as the current one; its exception passes as it is."""
+        token = otel_context.attach(self._context())
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._tell(error)
+            raise
+        finally:
+            otel_context.detach(token)
+        self._tell(None)
+        return result
+
+    def _context(self) -> otel_context.Context:
+        flags = trace.TraceFlags(int(self._parent.sampled))
+        context = trace.SpanContext(self._parent.trace_id, self._span_id, is_remote=False, trace_flags=flags)
+        return trace.set_span_in_context(trace.NonRecordingSpan(context), otel_context.Context())
+
+    def _failure(self, error: BaseException | None, time_ns: int) -> Failure:
+        """Return what went wrong; a trigger that was cancelled was stopped by somebody, unless its time was up."""
+        if not isinstance(error, asyncio.CancelledError):
+            return failure_of(error, time_ns)
+        limit = self._timeout_after
+        if (
+            limit is None
+            or identity.nanoseconds(limit if limit.tzinfo else limit.replace(tzinfo=timezone.utc)) > time_ns
+        ):
+            return failure_of(None, time_ns)
+        return Failure("Trigger timeout", (), {names.ERROR_TYPE: "timeout"})  # Airflow's own words for it
+
     @guarded
     def _tell(self, error: BaseException | None) -> None:
         end_ns = time.time_ns()
-        # Cancelled: the triggerer stops, or somebody acted on the task; nothing went wrong.
-        failed = None if isinstance(error, asyncio.CancelledError) else error
-        failure = failure_of(failed, end_ns)
+        failure = self._failure(error, end_ns)
         telemetry.tell(
             SpanRecord(
                 name=f"trigger {self._name}",

@@ -1,9 +1,9 @@
 """
 What a reader has told, kept in a file so that a restarted scheduler neither repeats nor skips.
 
-The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, and of each open run the
-tries told so far. It is written after they were delivered: a scheduler that is killed in between tells its last second
-once more, with the same ids and the same content.
+The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, and of each open run its
+generation and the tries told so far. It is written after they were delivered: a scheduler that is killed in between
+tells its last second once more, with the same ids and the same content.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dagtrace.airflow.followed import Followed
 from dagtrace.options import options
 from dagtrace.telemetry.guard import warn_once
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from dagtrace.airflow.database import Key
@@ -31,12 +34,15 @@ class Watermark:
         self._path: Path = options().home / f"reader-{name}.json"
         self._written = self._noted = ""
 
-    def load(self) -> tuple[int, dict[Key, set[int]]] | None:
-        """Return (newest run id, told tries by open run), or None where nothing usable was kept."""
+    def load(self) -> tuple[int, dict[Key, Followed]] | None:
+        """Return (newest run id, open runs with what was told of them), or None where nothing usable was kept."""
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
-            told = {(dag, run): {int(span, 16) for span in spans} for dag, run, spans in document["told"]}
-            return int(document["last_id"]), told
+            runs = {
+                (dag, run): Followed(start and datetime.fromisoformat(start), {int(span, 16) for span in spans})
+                for dag, run, start, spans in document["told"]
+            }
+            return int(document["last_id"]), runs
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -45,10 +51,13 @@ class Watermark:
             )
             return None
 
-    def is_news(self, last_id: int, told: dict[Key, set[int]]) -> bool:
+    def is_news(self, last_id: int, runs: Mapping[Key, Followed]) -> bool:
         """Take note of what was told; return whether it differs from what the file says."""
-        runs = [[dag, run, sorted(f"{span:016x}" for span in spans)] for (dag, run), spans in sorted(told.items())]
-        self._noted = json.dumps({"last_id": last_id, "told": runs})
+        told = [
+            [dag, run, kept.start and kept.start.isoformat(), sorted(f"{span:016x}" for span in kept.told)]
+            for (dag, run), kept in sorted(runs.items())
+        ]
+        self._noted = json.dumps({"last_id": last_id, "told": told})
         return self._noted != self._written
 
     def save(self) -> None:

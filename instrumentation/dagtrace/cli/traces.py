@@ -47,8 +47,9 @@ class Trace:
     """
     All spans of one trace id.
 
-    ``roots`` are the spans without a parent; ``orphans`` those whose parent is in no file, or not yet: a run still
-    going has only those. So has a circle of spans, each the parent of the next: it is cut open at one of them.
+    ``roots`` are the spans without a parent, or with one that is outside and told by somebody else; ``orphans`` those
+    whose parent is in no file, or not yet: a run still going has only those. So has a circle of spans, each the parent
+    of the next: it is cut open at one of them.
     ``duplicates`` counts spans that stood in the files more than once.
     """
 
@@ -123,7 +124,7 @@ def _tree(trace_id: int, spans: dict[int, Node], duplicates: int) -> Trace:
         parent = _parent(node, spans)
         if parent is not None and parent is not node:
             parent.children.append(node)
-        elif node.span.parent_id is None:
+        elif node.span.parent_id is None or (parent is None and node.span.remote_parent):
             roots.append(node)
         else:
             orphans.append(node)

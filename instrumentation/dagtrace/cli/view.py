@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 
+_MOST_SOURCES = 6
+"""Lines on where one span's data came from."""
+
+
 def run(path: str | None, *, as_json: bool, last: int | None, trace: str | None) -> int:
     """Draw what ``path`` holds; return 0, or 2 after one line on stderr where there is nothing to draw."""
     try:
@@ -58,6 +62,10 @@ def document(trace: Trace) -> dict[str, Any]:
             "error": span.error,
             "attributes": dict(span.attributes),
             "events": [{"name": e.name, "attributes": dict(e.attributes)} for e in span.events],
+            "links": [
+                {"trace_id": f"{k.trace_id:032x}", "span_id": f"{k.span_id:016x}", "attributes": dict(k.attributes)}
+                for k in span.links
+            ],
             "service": item.resource.get(names.SERVICE_NAME),
             "children": [node(child) for child in item.children],
         }
@@ -95,6 +103,8 @@ def draw(traces: Sequence[Trace]) -> None:
 
 def _grow(tree: Tree, node: Node) -> None:
     branch = tree.add(_label(node))
+    for line in _sources(node):
+        branch.add(f"[dim]⇠ {_plain(line)}[/]")
     for child in node.children:
         _grow(branch, child)
 
@@ -119,6 +129,33 @@ def _label(node: Node) -> str:
         message = span.error.partition("\n")[0]
         parts.append(f"[red]{_plain((f'{error_type}: {message}' if error_type else message)[:160])}[/]")
     return "  ".join(parts)
+
+
+def _sources(node: Node) -> list[str]:
+    """Return a line for each link to where the span's data or its run came from; a retry shows by its number."""
+    lines: list[str] = []
+    for link in node.span.links:
+        found = link.attributes
+        index = found.get(names.AIRFLOW_TASK_INSTANCE_MAP_INDEX, -1)
+        task = f"{found.get(names.AIRFLOW_TASK_ID, '?')}{'' if index == -1 else f'[{index}]'}"
+        task += f" try {found.get(names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER, '?')}"
+        run = f"{found.get(names.AIRFLOW_DAG_ID, '?')} {found.get(names.AIRFLOW_DAG_RUN_RUN_ID, '?')}"
+        kind = found.get(names.DAGTRACE_LINK_TYPE)
+        if kind == "xcom":
+            bytes_ = found.get(names.AIRFLOW_XCOM_SIZE)
+            measure = size(bytes_) if isinstance(bytes_, (int, float)) else ""
+            may = "" if found.get(names.AIRFLOW_XCOM_REFERENCED) else "comes after "
+            lines.append(
+                f"{may}{task} · {found.get(names.AIRFLOW_XCOM_KEY, '?')}"
+                f" {found.get(names.AIRFLOW_XCOM_TYPE, '')} {measure}"
+            )
+        elif kind == "asset":
+            lines.append(f"{found.get(names.AIRFLOW_ASSET_URI, '?')} made by {run} {task}")
+        elif kind == "trigger":
+            lines.append(f"triggered by {run} {task}")
+        elif kind == "cleared":
+            lines.append(f"cleared; was trace {link.trace_id:032x}")
+    return [*lines[:_MOST_SOURCES], *([f"… {len(lines) - _MOST_SOURCES} more"] if len(lines) > _MOST_SOURCES else [])]
 
 
 def _plain(text: str) -> str:

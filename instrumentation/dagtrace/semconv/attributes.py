@@ -50,11 +50,20 @@ AIRFLOW_DAG_RUN_TRIGGERED_BY: Final = "airflow.dag_run.triggered_by"
 AIRFLOW_DAG_RUN_DAG_VERSION: Final = "airflow.dag_run.dag_version"
 """int: Number of the DAG version the run was created with (Airflow 3)."""
 
+AIRFLOW_DAG_RUN_PARTITION_KEY: Final = "airflow.dag_run.partition_key"
+"""string: The partition of the assets the run is for (Airflow 3.2)."""
+
+AIRFLOW_DAG_RUN_PARTITION_DATE: Final = "airflow.dag_run.partition_date"
+"""string: ISO 8601; the partition as a date, where it is one."""
+
 AIRFLOW_DAG_RUN_BUNDLE_VERSION: Final = "airflow.dag_run.bundle_version"
 """string: Version of the DAG bundle (Airflow 3)."""
 
 AIRFLOW_TASK_ID: Final = "airflow.task_id"
 """string: The task's id."""
+
+AIRFLOW_TASK_GROUP_ID: Final = "airflow.task_group_id"
+"""string: The innermost task group the task is in, with its parents' prefix; absent at the top level."""
 
 AIRFLOW_TASK_INSTANCE_ID: Final = "airflow.task_instance.id"
 """string: UUID of the task instance row of this try (Airflow 3)."""
@@ -107,11 +116,53 @@ AIRFLOW_TASK_INSTANCE_HOSTNAME: Final = "airflow.task_instance.hostname"
 AIRFLOW_TASK_INSTANCE_PID: Final = "airflow.task_instance.pid"
 """int: Process id on that host."""
 
+AIRFLOW_COORDINATOR: Final = "airflow.coordinator"
+"""string: Class of the coordinator that ran the task in another runtime than Airflow's Python (3.3)."""
+
+RESUMABLE_EXTERNAL_ID_KEY: Final = "resumable.external_id_key"
+"""string: Under which key a resumable job's id is kept between tries; named by Airflow."""
+
+RESUMABLE_EXTERNAL_ID: Final = "resumable.external_id"
+"""string: The external job a try found when it began; named by Airflow."""
+
+RESUMABLE_PRIOR_STATUS: Final = "resumable.prior_status"
+"""string: What the external system said of that job; named by Airflow."""
+
+RESUMABLE_DECISION: Final = "resumable.decision"
+"""string: fresh_submit, reconnect, already_succeeded, terminal_resubmit or no_task_state_store; named by Airflow."""
+
+AIRFLOW_XCOM_KEY: Final = "airflow.xcom.key"
+"""string: Key of the XCom."""
+
+AIRFLOW_XCOM_TYPE: Final = "airflow.xcom.type"
+"""string: JSON type of the XCom as the database has it: object, array, string, number, boolean or null."""
+
+AIRFLOW_XCOM_SIZE: Final = "airflow.xcom.size"
+"""int: Bytes of the XCom as the database has it; with a custom backend, those of its reference."""
+
+AIRFLOW_XCOM_REFERENCED: Final = "airflow.xcom.referenced"
+"""boolean: Whether the DAG names this XCom in the task's arguments or templates, which are resolved whenever it runs. False: the task comes directly after the one that left it; the events of its execute span say whether it was pulled."""
+
+AIRFLOW_XCOM_COUNT: Final = "airflow.xcom.count"
+"""int: Values that were pulled, 0 where there was none."""
+
+AIRFLOW_XCOM_PYTHON_TYPE: Final = "airflow.xcom.python_type"
+"""string: Python class of the value that was pulled first."""
+
+AIRFLOW_ASSET_NAME: Final = "airflow.asset.name"
+"""string: Name of the asset (Airflow 3)."""
+
+AIRFLOW_ASSET_URI: Final = "airflow.asset.uri"
+"""string: URI of the asset or dataset, masked."""
+
 AIRFLOW_TRIGGER_NAME: Final = "airflow.trigger.name"
 """string: Class name of the trigger a deferred task waits for."""
 
 DAGTRACE_ASYNC: Final = "dagtrace.async"
 """boolean: The span may outlast its parent: nobody waits for it."""
+
+DAGTRACE_LINK_TYPE: Final = "dagtrace.link.type"
+"""string: Why two spans are linked: retry, cleared, xcom, asset or trigger."""
 
 ERROR_TYPE: Final = "error.type"
 """string: Class of the error."""

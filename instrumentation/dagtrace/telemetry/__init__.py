@@ -16,6 +16,7 @@ from dagtrace.telemetry.guard import guarded
 
 
 if TYPE_CHECKING:
+    from dagtrace.identity import SpanContext
     from dagtrace.record import Point, SpanRecord
     from dagtrace.telemetry.mute import Mute
     from dagtrace.telemetry.pipeline import Pipeline
@@ -48,14 +49,18 @@ def measure(*points: Point) -> None:
     current().meter.record(points)
 
 
-def sampled(trace_id: int) -> bool:
-    """Return the root sampler's verdict (``OTEL_TRACES_SAMPLER``); it depends on the trace id alone, so all agree."""
-    return bool(_sampled(trace_id))
+def sampled(trace_id: int, parent: SpanContext | None = None) -> bool:
+    """
+    Return the sampler's verdict (``OTEL_TRACES_SAMPLER``) on a trace.
+
+    It depends on the trace id alone, and on the verdict of a ``parent`` outside where there is one, so all agree.
+    """
+    return bool(_sampled(trace_id, parent))
 
 
 @guarded
-def _sampled(trace_id: int) -> bool:
-    return current().samples(trace_id)
+def _sampled(trace_id: int, parent: SpanContext | None) -> bool:
+    return current().samples(trace_id, parent)
 
 
 def flush(timeout: float | None = None) -> bool:

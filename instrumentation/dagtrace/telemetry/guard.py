@@ -52,6 +52,20 @@ def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
     return wrapper
 
 
+@contextmanager
+def unobserved() -> Generator[None]:
+    """Keep what happens within from being traced by the user's own instrumentations (requests, SQLAlchemy, gRPC)."""
+    from opentelemetry import context
+
+    key: str | None = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
+    token = context.attach(context.set_value(key, value=True)) if key is not None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            context.detach(token)
+
+
 def swallow(edge: str, error: Exception) -> None:
     """
     Count and log an error; raise it again under pytest.

@@ -12,6 +12,8 @@ from dagtrace.telemetry import guard
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dagtrace.identity import SpanContext
+
 
 class Mute:
     """
@@ -28,7 +30,7 @@ class Mute:
         """Instruments of nothing."""
         return self
 
-    def samples(self, trace_id: int) -> bool:
+    def samples(self, trace_id: int, parent: SpanContext | None = None) -> bool:
         """Take no trace: nobody will ever see it."""
         return False
 

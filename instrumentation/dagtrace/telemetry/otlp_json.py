@@ -18,6 +18,9 @@ from dagtrace.record import Event, Link, SpanRecord, Value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_PARENT_IS_REMOTE = 0x200
+"""In ``Span.flags``: https://github.com/open-telemetry/opentelemetry-proto, ``SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK``."""
+
 _IDS = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
 
 
@@ -70,6 +73,7 @@ def span_from(document: Mapping[str, Any]) -> SpanRecord:
             for link in document.get("links") or ()
         ),
         error=_text(status, "message") if failed else None,
+        remote_parent=bool(int(document.get("flags") or 0) & _PARENT_IS_REMOTE),
     )
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from dagtrace.identity import SpanContext
     from dagtrace.options import Options
     from dagtrace.record import SpanRecord
 
@@ -91,10 +93,15 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def samples(self, trace_id: int) -> bool:
-        """Return whether the root sampler takes this trace."""
+    def samples(self, trace_id: int, parent: SpanContext | None = None) -> bool:
+        """Return whether the sampler takes this trace, as a root or below a span outside."""
         # An empty context, not None: None means the current one, and Airflow's own unsampled span may be current.
-        return self._sampler.should_sample(otel_context.Context(), trace_id, "").decision.is_sampled()
+        context = otel_context.Context()
+        if parent is not None:
+            flags = trace.TraceFlags(int(parent.sampled))
+            above = trace.SpanContext(parent.trace_id, parent.span_id, is_remote=True, trace_flags=flags)
+            context = trace.set_span_in_context(trace.NonRecordingSpan(above), context)
+        return self._sampler.should_sample(context, trace_id, "").decision.is_sampled()
 
     def put(self, records: Iterable[SpanRecord]) -> None:
         """Queue records; those the root's sampler left out stop here."""
@@ -141,11 +148,8 @@ class Pipeline:
                 self._thread = threading.Thread(target=self._run, name="dagtrace-telemetry", daemon=True)
                 self._thread.start()
 
+    @guard.unobserved()
     def _run(self) -> None:
-        # What the exporters do (requests, gRPC) must not be traced by the user's own instrumentations.
-        key: Any = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
-        if key is not None:
-            otel_context.attach(otel_context.set_value(key, value=True))
         destination.HUSH.listen()
         while True:
             self._wake.wait(self._delay)

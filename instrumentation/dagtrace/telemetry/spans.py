@@ -30,7 +30,7 @@ def to_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
     """Return the SDK's form of a record, within the limits of ``OTEL_SPAN_*_LIMIT`` and of what can be encoded."""
     parent = None
     if record.parent_id is not None:
-        parent = SpanContext(record.trace_id, record.parent_id, is_remote=False, trace_flags=_SAMPLED)
+        parent = SpanContext(record.trace_id, record.parent_id, is_remote=record.remote_parent, trace_flags=_SAMPLED)
     return ReadableSpan(
         name=plain.text(record.name),
         context=SpanContext(record.trace_id, record.span_id, is_remote=False, trace_flags=_SAMPLED),

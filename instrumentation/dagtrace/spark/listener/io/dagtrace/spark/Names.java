@@ -3,6 +3,7 @@ package io.dagtrace.spark;
 /** Attribute names. Generated from semconv/model/*.yaml by dagtrace.semconv.generate: do not edit. */
 final class Names {
   static final String DAGTRACE_ASYNC = "dagtrace.async";
+  static final String DAGTRACE_LINK_TYPE = "dagtrace.link.type";
   static final String ERROR_TYPE = "error.type";
   static final String EXCEPTION_TYPE = "exception.type";
   static final String EXCEPTION_MESSAGE = "exception.message";

@@ -1,0 +1,73 @@
+"""
+Airflow 2's supervisor: ``airflow tasks run --local``, a process of its own for each try (LocalTaskJob).
+
+It forks the task process, waits for it, and tells its ``execute`` where it was killed; see `supervisor`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dagtrace.airflow import compat, handover, runs, supervisor
+from dagtrace.telemetry.guard import guarded
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Child(NamedTuple):
+    pid: int
+    note: handover.Handover
+    forked_ns: int
+
+
+def around_start(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``StandardTaskRunner.start``, which forks the task process and keeps it as ``process``."""
+    note = _offer()
+    forked_ns = time.time_ns()
+    try:
+        result = wrapped(*args, **kwargs)
+    finally:
+        handover.withdraw()
+    if note is not None and instance.process is not None:
+        instance._dagtrace = _Child(instance.process.pid, note, forked_ns)
+    return result
+
+
+def around_terminate(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``StandardTaskRunner.terminate``: where the database says that the try is over, so does its execution."""
+    _note_state(instance)
+    return wrapped(*args, **kwargs)
+
+
+@guarded
+def _note_state(runner: Any) -> None:
+    child: _Child | None = getattr(runner, "_dagtrace", None)
+    if child is not None and runner.process is not None and runner._task_instance.state != compat.RUNNING:
+        child.note.unwanted()
+
+
+@guarded
+def _offer() -> handover.Handover:
+    return handover.offer()
+
+
+def around_job(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``LocalTaskJobRunner._execute``: when it is left, the task process has ended."""
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _tell(instance, time.time_ns())
+
+
+@guarded
+def _tell(job: Any, end_ns: int) -> None:
+    runner: Any = getattr(job, "task_runner", None)
+    child: _Child | None = getattr(runner, "_dagtrace", None)
+    if child is not None:
+        ti = job.task_instance
+        end = supervisor.End(child.pid, int(runner._rc or 0), child.forked_ns, end_ns)
+        run = runs.identify(ti.dag_id, ti.run_id, *compat.start_and_conf(ti))
+        supervisor.tell_end(ti, run, child.note, end)

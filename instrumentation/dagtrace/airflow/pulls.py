@@ -1,0 +1,124 @@
+"""
+What a task process really pulled: every XCom that arguments, templates or the user's code asked for.
+
+It becomes events of ``execute``, never with a value. Which try an XCom is of nobody tells a task process (Airflow 3's
+Execution API does not say): the links are drawn by the scheduler's reader, see docs/adr/0003.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagtrace.airflow.failures import qualified_name
+from dagtrace.record import Event, Value
+from dagtrace.semconv import attributes as names
+from dagtrace.telemetry.guard import guarded
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_MOST = 128
+"""Different XComs that are kept: a task may pull from thousands of mapped instances."""
+
+_Source = tuple[str, str, str, "int | None", str]
+"""dag_id, run_id, task_id, map index (None: all of them) and key."""
+
+
+@dataclass
+class _Pull:
+    """How often one XCom was pulled, and what came the first time."""
+
+    time_ns: int
+    count: int = 0
+    python_type: str | None = None
+
+
+_pulls: dict[_Source, _Pull] = {}
+
+
+def around_task(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap what runs one task, from before its arguments are resolved: what was pulled before is not this one's."""
+    _pulls.clear()
+    return wrapped(*args, **kwargs)
+
+
+def around_one(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``BaseXCom.get_one``; its arguments are keywords."""
+    value = wrapped(*args, **kwargs)
+    _note(kwargs, kwargs.get("map_index"), () if value is None else (value,))
+    return value
+
+
+def around_all(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``BaseXCom.get_all``, which gives a list or None."""
+    values = wrapped(*args, **kwargs)
+    _note(kwargs, None, values or ())
+    return values
+
+
+async def around_one_async(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Wrap ``BaseXCom.aget_one``."""
+    value = await wrapped(*args, **kwargs)
+    _note(kwargs, kwargs.get("map_index"), () if value is None else (value,))
+    return value
+
+
+async def around_all_async(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Wrap ``BaseXCom.aget_all``."""
+    values = await wrapped(*args, **kwargs)
+    _note(kwargs, None, values or ())
+    return values
+
+
+def around_item(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``LazyXComSequence.__getitem__``: values of a mapped task, pulled one by one or by slice."""
+    result = wrapped(*args, **kwargs)
+    _note_item(instance, args, result)
+    return result
+
+
+@guarded
+def _note_item(sequence: Any, args: tuple[Any, ...], result: Any) -> None:
+    task, ti = sequence._xcom_arg.operator, sequence._ti
+    source = {"dag_id": task.dag_id, "run_id": ti.run_id, "task_id": task.task_id, "key": sequence._xcom_arg.key}
+    _note(source, None, result if isinstance(args[0], slice) else (result,))
+
+
+@guarded
+def _note(source: dict[str, Any], map_index: int | None, values: Sequence[Any]) -> None:
+    key = (source["dag_id"], source["run_id"], source["task_id"], map_index, source["key"])
+    pull = _pulls.get(key)
+    if pull is None:
+        if len(_pulls) >= _MOST:
+            return
+        pull = _pulls[key] = _Pull(time.time_ns())
+    pull.count += len(values)
+    if pull.python_type is None and len(values):
+        first: object = values[0]
+        pull.python_type = qualified_name(type(first))
+
+
+@guarded
+def events(dag_id: str, run_id: str) -> list[Event]:
+    """Return what this process has pulled for its task, in the order of the first time."""
+    return [_event(source, pull, dag_id, run_id) for source, pull in list(_pulls.items())]
+
+
+def _event(source: _Source, pull: _Pull, dag_id: str, run_id: str) -> Event:
+    of_dag, of_run, task_id, map_index, key = source
+    found: dict[str, Value] = {names.AIRFLOW_TASK_ID: task_id, names.AIRFLOW_XCOM_KEY: key}
+    found[names.AIRFLOW_XCOM_COUNT] = pull.count
+    if map_index is not None and map_index >= 0:
+        found[names.AIRFLOW_TASK_INSTANCE_MAP_INDEX] = map_index
+    if pull.python_type is not None:
+        found[names.AIRFLOW_XCOM_PYTHON_TYPE] = pull.python_type
+    if (of_dag, of_run) != (dag_id, run_id):
+        found |= {names.AIRFLOW_DAG_ID: of_dag, names.AIRFLOW_DAG_RUN_RUN_ID: of_run}
+    return Event("xcom_pull", pull.time_ns, found)
