@@ -3,6 +3,8 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import dataclasses
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,16 @@ from dagtrace.airflow import reader as module
 from dagtrace.airflow.facts import Run, Try
 from dagtrace.airflow.reader import Reader
 from dagtrace.airflow.watermark import Watermark
+from dagtrace.cli.traces import read
+from dagtrace.identity import SpanContext
+from support.metrics import totals
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from dagtrace.airflow.database import Instance, Key
     from dagtrace.record import SpanRecord
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
@@ -56,6 +62,7 @@ def a_try(task_id: str, state: str = "success", **changes: Any) -> Try:
         "state": state,
         "start_date": NOW,
         "end_date": NOW + timedelta(seconds=1),
+        "changed_at": datetime.now(timezone.utc),
     }
     return Try(**{**nothing, **known, **changes})
 
@@ -67,6 +74,8 @@ class Rows:
         self.all_runs: list[tuple[int, Run]] = []
         self.all_tries: dict[tuple[str, str], list[Try]] = {}
         self.busy = False
+        self.rows_read = 0
+        """How many tries were read in full."""
 
     def newest_id(self) -> int:
         """Return the highest id."""
@@ -81,19 +90,39 @@ class Rows:
         wanted = set(keys)
         return [(n, run) for n, run in self.all_runs if (run.dag_id, run.run_id) in wanted]
 
-    def tries(self, keys: Iterable[tuple[str, str]], since: datetime | None = None) -> Iterator[Any]:
-        """Yield the rows."""
+    def tries(self, keys: Iterable[Key]) -> Iterator[tuple[Key, Try]]:
+        """Yield the rows of runs."""
         for key in keys:
             for row in self.all_tries.get(key, []):
+                self.rows_read += 1
                 yield key, row
 
-    def first_pokes(self, ti_ids: Iterable[str]) -> dict[str, datetime]:
+    def changed(self, keys: Iterable[Key], since: datetime) -> Iterator[tuple[Instance, datetime]]:
+        """Yield the task instances that changed, and when: an instance as its newest try did."""
+        for key in keys:
+            newest = {(row.task_id, row.map_index): row for row in self.all_tries.get(key, [])}
+            for (task_id, map_index), row in newest.items():
+                if row.changed_at is not None and row.changed_at >= since:
+                    yield (*key, task_id, map_index), row.changed_at
+
+    def tries_of(self, instances: Iterable[Instance]) -> Iterator[tuple[Key, Try]]:
+        """Yield the rows of task instances."""
+        for dag_id, run_id, task_id, map_index in instances:
+            for row in self.all_tries[dag_id, run_id]:
+                if (row.task_id, row.map_index) == (task_id, map_index):
+                    self.rows_read += 1
+                    yield (dag_id, run_id), row
+
+    def first_pokes(self, tries: Iterable[Any]) -> dict[Any, datetime]:
         """Nothing was rescheduled."""
         return {}
 
     def still_running(self, key: tuple[str, str]) -> bool:
         """Return what the test says."""
         return self.busy
+
+    def task_groups(self, dag_version_id: object) -> None:
+        """No groups: rows made by hand have no DAG version."""
 
     def describe(self, run: Run) -> tuple[str | None, tuple[str, ...]]:
         """Return an owner."""
@@ -257,6 +286,235 @@ def test_a_cleared_run_leaves_the_old_tries_where_they_are(told: list[SpanRecord
     assert [link.trace_id for link in new.links] == [old.trace_id]
     assert {r.trace_id for r in told} == {old.trace_id, new.trace_id}
     assert [r.name for r in told if r.trace_id == new.trace_id] == ["task_instance cleared", "dag_run d"]
+    first, second = (record for record in told if record.name == "task_instance cleared")
+    assert [(link.trace_id, link.span_id) for link in second.links] == [(old.trace_id, first.span_id)]
+
+
+def test_a_try_of_a_generation_that_nobody_knows_is_not_linked(told: list[SpanRecord]) -> None:
+    """A reader that starts after the run was cleared does not know the old trace: no link rather than a wrong one."""
+    rows = Rows()
+    follower = reader(rows)
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("running", start_date=later))]
+    rows.all_tries = {("d", "r"): [a_try("t"), a_try("t", try_number=2, start_date=later, end_date=later)]}
+    follower.look()
+    (span,) = told
+    assert span.attributes["airflow.task_instance.try_number"] == 2
+    assert span.links == ()
+
+
+def test_a_run_cleared_within_a_trace_from_outside(told: list[SpanRecord]) -> None:
+    """Both generations are in one trace, and still are two roots with a link between them."""
+    rows = Rows()
+    follower = reader(rows)
+    outside = SpanContext(1, 2)
+    for state, start in (("running", NOW), ("success", NOW), ("success", NOW + timedelta(hours=1))):
+        rows.all_runs = [(1, a_run(state, start_date=start, end_date=start, parent=outside))]
+        follower._last_id = 0
+        follower.look()
+    old, new = told
+    assert old.span_id != new.span_id
+    assert {(span.trace_id, span.parent_id, span.remote_parent) for span in told} == {(1, 2, True)}
+    assert [(link.trace_id, link.span_id) for link in new.links] == [(1, old.span_id)]
+
+
+class Broken:
+    """A linker that always fails."""
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*_: object) -> None:
+            raise RuntimeError(name)
+
+        return fail
+
+
+def test_without_links_all_is_told(
+    told: list[SpanRecord], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong while links are made costs the links alone."""
+    monkeypatch.delitem(sys.modules, "pytest")  # not under pytest: the guard swallows
+    rows = Rows()
+    follower = reader(rows)
+    follower.linker = Broken()  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("one"), a_try("one", try_number=2)]}
+    follower.look()
+    rows.all_runs = [(1, a_run("success"))]
+    follower.look()
+    assert names(told) == ["task_instance one", "task_instance one", "dag_run d"]
+    assert len(told[1].links) == 1
+    for edge in ("linking tries", "linking a run", "looking for what triggered runs"):
+        assert f"{edge} failed" in caplog.text
+
+
+def test_a_retry_is_linked_to_the_try_before(told: list[SpanRecord]) -> None:
+    """Each try points to the one before it of its own map index, read in the same look or in an earlier one."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {
+        ("d", "r"): [a_try("t", "failed", map_index=0), a_try("t", "failed", map_index=1), a_try("t", try_number=2)]
+    }
+    follower.look()
+    again = [a_try("t", map_index=i, try_number=2) for i in (0, 1)]
+    rows.all_tries["d", "r"] += again
+    follower.look()
+    assert [[link.span_id for link in record.links] for record in told] == [
+        [],
+        [],
+        [],  # there is no first try of the one that is not mapped: a link would lead nowhere
+        [told[0].span_id],
+        [told[1].span_id],
+    ]
+
+
+def test_a_retry_of_a_cleared_run_is_linked_into_the_old_trace(told: list[SpanRecord]) -> None:
+    """Where the try before ended in an earlier generation, the link goes there; where that is forgotten, nowhere."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("success"))]
+    rows.all_tries = {("d", "r"): [a_try("t")]}
+    follower.look()
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("running", start_date=later, clear_number=1))]
+    rows.all_tries["d", "r"].append(a_try("t", try_number=2, start_date=later, end_date=later))
+    follower.look()
+    first, root, second = told
+    assert [(link.trace_id, link.span_id) for link in second.links] == [(root.trace_id, first.span_id)]
+    reader(rows, Watermark("another")).look()
+    assert told[3:] == [dataclasses.replace(second, links=())]
+
+
+def test_a_run_cleared_before_its_end_was_seen(told: list[SpanRecord]) -> None:
+    """Ended and cleared between two looks: the old generation's tries are told, its root without the state it had."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("seen")]}
+    follower.look()
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("queued", start_date=None, queued_at=later, clear_number=1))]
+    rows.all_tries["d", "r"].append(a_try("missed", "failed", end_date=NOW + timedelta(seconds=9)))
+    follower.look()
+    assert names(told) == ["task_instance seen", "task_instance missed", "dag_run d"]
+    assert len({record.trace_id for record in told}) == 1
+    root = told[-1]
+    assert "airflow.dag_run.state" not in root.attributes
+    assert root.error is None
+    assert root.end_ns == told[1].end_ns
+    rows.all_runs = [(1, a_run("success", start_date=later, end_date=later, clear_number=1))]
+    follower.look()
+    assert names(told)[3:] == ["dag_run d"]
+    assert [link.trace_id for link in told[3].links] == [root.trace_id]
+
+
+def test_a_run_cleared_while_nobody_looked(told: list[SpanRecord]) -> None:
+    """Ended and cleared between two readers, and running again already: the next reader tells both generations."""
+    rows = Rows()
+    first = reader(rows, Watermark("db"))
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("seen")]}
+    first.look()
+    first.checkpoint()
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("running", start_date=later, clear_number=1))]
+    rows.all_tries["d", "r"] += [a_try("missed"), a_try("new", start_date=later, end_date=later)]
+    reader(rows, Watermark("db")).look()
+    old, new = a_run("running").trace_id, a_run("running", start_date=later).trace_id
+    assert [(record.name, record.trace_id) for record in told] == [
+        ("task_instance seen", old),
+        ("task_instance missed", old),
+        ("dag_run d", old),
+        ("task_instance new", new),
+    ]
+
+
+def test_a_run_marked_and_cleared_while_its_processes_end(told: list[SpanRecord]) -> None:
+    """A run that waits for its processes and is cleared meanwhile is told with the end that was seen."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs, rows.busy = [(1, a_run("failed"))], True
+    follower.look()
+    rows.all_runs = [(1, a_run("queued", start_date=None, clear_number=1))]
+    follower.look()
+    assert [record.attributes.get("airflow.dag_run.state") for record in told] == ["failed"]
+
+
+def test_a_try_without_an_end_is_told_with_its_run(told: list[SpanRecord]) -> None:
+    """Airflow gives no end to what it skips when a run times out: it is the run's, and no later one's."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("t", "skipped", end_date=None, changed_at=NOW)]}
+    follower.look()
+    assert told == []
+    rows.all_runs = [(1, a_run("failed"))]
+    follower.look()
+    task, root = told
+    assert task.end_ns == root.end_ns > task.start_ns
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("success", start_date=later, end_date=later, clear_number=1))]
+    follower._last_id = 0
+    follower.look()
+    assert names(told[2:]) == ["dag_run d"]
+
+
+def test_what_a_look_reads_does_not_grow_with_the_run(told: list[SpanRecord]) -> None:
+    """With 3,000 tries behind it, a look reads the tries of the one task that changed, and no other row."""
+    rows = Rows()
+    follower = reader(rows)
+    long_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {
+        ("d", "r"): [
+            a_try("t", "failed", map_index=index, try_number=number, changed_at=long_ago)
+            for index in range(1000)
+            for number in (1, 2, 3)
+        ]
+    }
+    follower.look()
+    assert (len(told), rows.rows_read) == (3000, 3000)
+    rows.rows_read = 0
+    for _ in range(3):
+        follower.look()
+    assert rows.rows_read == 0
+    rows.all_tries["d", "r"].append(a_try("t", map_index=7, try_number=4))
+    for _ in range(3):
+        follower.look()
+    assert (len(told), rows.rows_read) == (3001, 4)
+
+
+def test_a_clock_that_is_behind(told: list[SpanRecord], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change dated half a minute ago is told when a look goes back so far, and once; one of an hour at the end."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("running"))]
+    follower.look()
+    now = datetime.now(timezone.utc)
+    behind = {"half a minute": timedelta(seconds=30), "an hour": timedelta(hours=1)}
+    rows.all_tries = {("d", "r"): [a_try(name, changed_at=now - ago) for name, ago in behind.items()]}
+    follower.look()
+    assert (told, rows.rows_read) == ([], 0)
+    monkeypatch.setattr(module, "_WIDE", 0.0)
+    for _ in range(3):
+        follower.look()
+    assert (names(told), rows.rows_read) == (["task_instance half a minute"], 1)
+    rows.all_runs = [(1, a_run("success"))]
+    follower.look()
+    assert names(told)[1:] == ["task_instance an hour", "dag_run d"]
+
+
+def test_a_cleared_run_reads_its_past_once(told: list[SpanRecord]) -> None:
+    """A cleared run whose old tries are many reads them when it starts and not again, though none is its own."""
+    rows = Rows()
+    follower = reader(rows)
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("running", start_date=later, clear_number=1))]
+    long_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    rows.all_tries = {("d", "r"): [a_try("t", map_index=i, changed_at=long_ago) for i in range(1000)]}
+    for _ in range(3):
+        follower.look()
+    assert (told, rows.rows_read) == ([], 1000)
 
 
 def test_the_first_poke_is_remembered(told: list[SpanRecord]) -> None:
@@ -283,6 +541,22 @@ def test_memory_is_that_of_open_runs(told: list[SpanRecord]) -> None:
     follower.look()
     rows.all_runs = [(1, a_run("success"))]
     follower.look()
-    assert follower._told == {}
-    assert follower._first == {}
-    assert list(follower._finished) == [("d", "r")]
+    assert follower._open == {}
+    assert list(follower._past) == [("d", "r")]
+
+
+def test_a_thousand_tries_at_once_stay_within_the_queue(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more end at once than the queue holds, what does not fit is lost and counted: told plus lost is all."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "300")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("success"))]
+    rows.all_tries = {("d", "r"): [a_try("t", map_index=index) for index in range(1000)]}
+    follower.look()
+    assert telemetry.flush()
+    (trace,) = read(fresh)
+    delivered = len(list(trace.walk()))
+    assert delivered == 300
+    assert totals(fresh, "dagtrace.spans.lost") == {(): 701}
+    assert totals(fresh, "airflow.task_instance.count") == {(): 1000}

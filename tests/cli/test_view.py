@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from dagtrace import __version__
 from dagtrace.cli import main
 from dagtrace.cli.view import seconds, size
-from dagtrace.record import Event, SpanRecord
+from dagtrace.record import Event, Link, SpanRecord
 from dagtrace.semconv import attributes as names
 from dagtrace.telemetry.otlp_json import to_line
 from dagtrace.telemetry.spans import to_span
@@ -179,6 +179,62 @@ def test_a_run_still_going_is_shown(fresh: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+def test_where_things_came_from_is_shown(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each link, but for retries; many are counted, and JSON has them all."""
+    above: dict[str, Any] = {names.AIRFLOW_TASK_ID: "above", names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: 2}
+    maker = above | {names.AIRFLOW_DAG_ID: "m", names.AIRFLOW_DAG_RUN_RUN_ID: "r"}
+    sized = {names.AIRFLOW_XCOM_KEY: "k", names.AIRFLOW_XCOM_TYPE: "string", names.AIRFLOW_XCOM_SIZE: 2048}
+    kind = names.DAGTRACE_LINK_TYPE
+    of_run = [
+        Link(7, 8, {kind: "cleared"}),
+        Link(7, 8, {kind: "trigger", **maker}),
+        Link(7, 8, {kind: "asset", **maker, names.AIRFLOW_ASSET_URI: "s3://[b]"}),
+    ]
+    of_try = [
+        Link(1, 2, {kind: "retry", **above}),
+        Link(1, 2, {kind: "xcom", **above, **sized, names.AIRFLOW_XCOM_REFERENCED: True}),
+        *(Link(1, i, {kind: "xcom", **above, names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: i}) for i in range(1, 8)),
+        Link(5, 6),  # somebody else's
+    ]
+    _write(
+        fresh,
+        SpanRecord("dag_run d", 0xAB, 1, None, T, T + SECOND, links=of_run),
+        SpanRecord("task_instance t", 0xAB, 2, 1, T, T + SECOND, links=of_try),
+    )
+    assert main(["view"]) == 0
+    assert [line.rstrip() for line in _lines(capsys.readouterr().out)[1:]] == snapshot(
+        [
+            "└── ✓ dag_run d  1.0 s",
+            "    ├── ⇠ cleared; was trace 00000000000000000000000000000007",
+            "    ├── ⇠ triggered by m r above try 2",
+            "    ├── ⇠ s3://[b] made by m r above try 2",
+            "    └── ✓ task_instance t  try ?  1.0 s",
+            "        ├── ⇠ above try 2 · k string 2.0 KiB",
+            "        ├── ⇠ comes after above[1] try 2 · ?",
+            "        ├── ⇠ comes after above[2] try 2 · ?",
+            "        ├── ⇠ comes after above[3] try 2 · ?",
+            "        ├── ⇠ comes after above[4] try 2 · ?",
+            "        ├── ⇠ comes after above[5] try 2 · ?",
+            "        └── ⇠ … 2 more",
+        ]
+    )
+    assert main(["view", "--json"]) == 0
+    (document,) = json.loads(capsys.readouterr().out)
+    (task,) = document["roots"][0]["children"]
+    assert len(task["links"]) == 10
+    assert task["links"][-1] == {"trace_id": f"{5:032x}", "span_id": f"{6:016x}", "attributes": {}}
+
+
+def test_a_run_within_another_systems_trace_is_a_root_here(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its parent will be in none of these files: nobody has to wait for it; two such runs are two trees."""
+    runs = [SpanRecord(f"dag_run {n}", 0xAB, n, 99, T, T + SECOND, remote_parent=True) for n in (1, 2)]
+    _write(fresh, *runs, SpanRecord("task_instance t", 0xAB, 3, 1, T, T + SECOND))
+    assert main(["view"]) == 0
+    assert _lines(capsys.readouterr().out)[1:] == snapshot(
+        ["├── ✓ dag_run 1  1.0 s", "│   └── ✓ task_instance t  try ?  1.0 s", "└── ✓ dag_run 2  1.0 s"]
+    )
+
+
 def test_json_holds_the_same_for_programs(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One array; ids in hex, times in seconds, every attribute, events, the error and the children."""
     tree = Tree(0xAB)
@@ -197,6 +253,7 @@ def test_json_holds_the_same_for_programs(fresh: Path, capsys: pytest.CaptureFix
         "error": "try 1 failed",
         "attributes": {"n": 1, "list": ["x"]},
         "events": [],
+        "links": [],
         "service": "airflow",
         "children": [],
     }
@@ -209,6 +266,7 @@ def test_json_holds_the_same_for_programs(fresh: Path, capsys: pytest.CaptureFix
         "error": None,
         "attributes": {"airflow.dag_id": "d"},
         "events": [],
+        "links": [],
         "service": "airflow",
         "children": [child],
     }
@@ -221,6 +279,7 @@ def test_json_holds_the_same_for_programs(fresh: Path, capsys: pytest.CaptureFix
         "error": None,
         "attributes": {},
         "events": [{"name": "exception", "attributes": {"a": "b"}}],
+        "links": [],
         "service": "airflow",
         "children": [],
     }

@@ -9,9 +9,16 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
-from airflow.sdk import BaseOperator, PokeReturnValue, dag, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from versions import (
+    AFTER_A_KILL,
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    PokeReturnValue,
+    TimeDeltaTrigger,
+    dag,
+    task,
+)
 
 
 @task
@@ -40,10 +47,16 @@ def is_killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@task(retries=1, retry_delay=timedelta(seconds=0))
+@task(retries=1, retry_delay=AFTER_A_KILL)
 def is_killed_once(ti=None):
     if ti.try_number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(retries=1, retry_delay=timedelta(seconds=0))
+def fails_once(ti=None):
+    if ti.try_number == 1:
+        raise ValueError("the first time")
 
 
 @task(execution_timeout=timedelta(seconds=1))
@@ -117,6 +130,7 @@ def fates() -> None:
     exits()
     is_killed()
     is_killed_once()
+    fails_once()
     takes_too_long()
     system_exit()
     pokes_again()

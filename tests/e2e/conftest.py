@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.airflow import Airflow
+from support.airflow import Airflow, run
+from support.cells import AIRFLOW
 from support.dag_test import InProcess
+from support.hands import RUN, SETTINGS, Hands
 from support.postgres import Postgres
 from support.runs import Ran
 
@@ -25,7 +28,7 @@ DAGS = Path(__file__).parent.parent / "dags"
 def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a DAGs folder with the demo's DAG and the small one."""
     folder = tmp_path_factory.mktemp("dags")
-    for source in (EXAMPLES / "flights.py", DAGS / "small.py"):
+    for source in (EXAMPLES / "flights.py", DAGS / "small.py", DAGS / "versions.py"):
         shutil.copy(source, folder)
     return folder
 
@@ -66,3 +69,79 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Po
     assert "dagtrace" not in "".join(line for line in log.splitlines() if "warning" in line), log[-3000:]
     ran = Ran(airflow.traces, airflow.query)
     return {"small": ran, "flights": ran}
+
+
+@pytest.fixture(scope="session")
+def fates(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Ran]:
+    """
+    Let tasks and runs end in every way there is, and return what became of them.
+
+    A scheduler's restart in the middle of a run, and while it is down a run marked and cleared; then two schedulers at
+    once, all fates a task brings about itself, a run cleared after its end, and all that hands do from outside.
+    """
+    folder = tmp_path_factory.mktemp("fates")
+    settings = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "FATES_HOME": str(folder),
+        "DAGTRACE_FLUSH_TIMEOUT": "60",  # a machine that is busy with many tests would lose spans in 2 s
+    }
+    if AIRFLOW < (3,):
+        yield from fates_of_airflow_2(folder, postgres.database(), settings)
+        return
+    with Airflow(folder, postgres.database(), **settings, **SETTINGS) as airflow:
+        hands = Hands(airflow)
+        hands.trigger("slow", "restarted")
+        hands.trigger("slow", "blinked")
+        hands.wait_for("running", "sleeps", dag_id="slow", run_id="restarted")
+        hands.wait_for("running", "sleeps", dag_id="slow", run_id="blinked")
+        airflow.stop("scheduler")
+        hands.mark_run("slow", "blinked", "success")
+        hands.clear_run("slow", "blinked")
+        airflow.start("scheduler")
+        airflow.start("scheduler-2")
+        airflow.start("triggerer")
+        hands.trigger("hands", RUN)
+        hands.trigger("stopped", "success")
+        hands.trigger("stopped", "failed")
+        hands.trigger("timed_out", "late")
+        hands.trigger("small", "cleared")
+        hands.trigger("fates", "all")
+        hands()
+        assert airflow.wait("slow", "restarted") == "success"
+        assert airflow.wait("small", "cleared") == "success"
+        hands.clear("traced", dag_id="small", run_id="cleared")
+        assert airflow.wait("fates", "all") == "failed"
+        assert airflow.wait("hands", RUN) == "failed"
+        assert airflow.wait("stopped", "success") == "success"
+        assert airflow.wait("stopped", "failed") == "failed"
+        assert airflow.wait("timed_out", "late") == "failed"
+        assert airflow.wait("slow", "blinked") == "success"
+        assert airflow.wait("small", "cleared") == "success"
+        airflow.stop("scheduler")
+        airflow.stop("scheduler-2")
+        airflow.stop("triggerer")
+        yield Ran(airflow.traces, airflow.query, airflow.env)
+
+
+def fates_of_airflow_2(folder: Path, database: str, settings: dict[str, str]) -> Iterator[Ran]:
+    """Do what of this needs no hands: they use Airflow 3's API."""
+    with Airflow(folder, database, **settings) as airflow:
+        airflow.trigger_all(("slow", "restarted", {}))
+        running = "select 1 from task_instance where task_id = 'sleeps' and state = 'running'"
+        deadline = time.monotonic() + 180
+        while not airflow.query(running):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        airflow.stop("scheduler")
+        airflow.start("scheduler")
+        airflow.start("scheduler-2")
+        airflow.start("triggerer")
+        airflow.trigger_all(("fates", "all", {}), ("small", "cleared", {}))
+        assert airflow.wait("slow", "restarted") == "success"
+        assert airflow.wait("small", "cleared") == "success"
+        run(airflow.env, "airflow", "tasks", "clear", "small", "--task-regex", "traced", "--yes")
+        assert airflow.wait("fates", "all") == "failed"
+        assert airflow.wait("small", "cleared") == "success"
+        for name in ("scheduler", "scheduler-2", "triggerer"):
+            airflow.stop(name)
+        yield Ran(airflow.traces, airflow.query, airflow.env)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dagtrace.cli.traces import read
+from support.airflow import DAGS, run
 from support.sink import Sink
 
 
@@ -64,11 +66,11 @@ def test_without_dagtrace_airflow_traces_itself(in_process: InProcess) -> None:
     assert "dagtrace" not in scopes(sink)
 
 
-def test_a_foreign_provider_is_kept_from_airflows_spans(in_process: InProcess, tmp_path: Path) -> None:
-    """Where local settings have set a provider, Airflow's spans do not light up as orphans; the user's arrive."""
-    settings = in_process.folder / "foreign"
-    settings.mkdir(exist_ok=True)
-    (settings / "sitecustomize.py").write_text(
+@pytest.fixture
+def foreign(tmp_path: Path) -> str:
+    """Return a folder for PYTHONPATH in which Python finds, at its start, a provider that is not Airflow's."""
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "sitecustomize.py").write_text(
         "import sys\n"
         "if sys.argv[0].endswith('airflow'):\n"
         "    from opentelemetry import trace\n"
@@ -79,10 +81,76 @@ def test_a_foreign_provider_is_kept_from_airflows_spans(in_process: InProcess, t
         "    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))\n"
         "    trace.set_tracer_provider(provider)\n"
     )
+    return str(tmp_path / "foreign")
+
+
+@pytest.mark.matrix  # not seen to pass yet: see the closing note of issue 3
+def test_airflows_spans_are_kept_by_a_foreign_provider(in_process: InProcess, tmp_path: Path, foreign: str) -> None:
+    """With ``otel_on`` and ``keep``, it takes Airflow's ids: one trace, Airflow's run span the root, no orphan."""
     with Sink() as sink:
-        in_process.test("small", PYTHONPATH=str(settings), OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+        in_process.test(
+            "small",
+            PYTHONPATH=foreign,
+            AIRFLOW__TRACES__OTEL_ON="true",
+            DAGTRACE_NATIVE="keep",
+            OTEL_TRACES_EXPORTER="otlp_proto_http",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.url,
+        )
+        sink.save_traces(tmp_path / "traces.jsonl")
+    assert scopes(sink) == {"airflow", "dagtrace", "user"}
+    (trace,) = read(tmp_path)
+    assert [root.span.name for root in trace.roots] == ["dag_run.small"]
+    assert trace.orphans == []
+    told = [node.span.name for node in trace.walk()]
+    assert told.count("task_instance flaky") == 2
+    assert "task_run.flaky" in told
+    assert "user work" in told
+
+
+def test_a_foreign_provider_is_kept_from_airflows_spans(in_process: InProcess, tmp_path: Path, foreign: str) -> None:
+    """Where somebody has set a provider, Airflow's spans do not light up as orphans; the user's arrive."""
+    with Sink() as sink:
+        in_process.test("small", PYTHONPATH=foreign, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
         sink.save_traces(tmp_path / "traces.jsonl")
     assert scopes(sink) == {"dagtrace", "user"}
     (trace,) = read(tmp_path)
     assert trace.orphans == []
     assert "user work" in {node.span.name for node in trace.walk()}
+
+
+IMPORTS = """
+import json
+from pathlib import Path
+from airflow.configuration import conf
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.listeners.listener import get_listener_manager as core
+from airflow.sdk.listener import get_listener_manager as sdk
+
+folder = conf.get("core", "dags_folder")
+bag = BundleDagBag(folder, bundle_path=Path(folder), bundle_name="dags-folder")
+print(json.dumps({
+    "dags": {dag_id: sorted(dag.task_ids) for dag_id, dag in bag.dags.items()},
+    "errors": {file: error.splitlines()[-1] for file, error in bag.import_errors.items()},
+    "listeners": [type(plugin).__module__ for manager in (core(), sdk()) for plugin in manager.pm.get_plugins()],
+}))
+"""
+
+
+def test_no_listener_and_the_same_imports(in_process: InProcess, tmp_path: Path) -> None:
+    """Nothing listens because of us, and each DAG imports, or does not, as without; a real listener would change it."""
+    for name in ("small.py", "versions.py", "ends_in_trigger.py"):
+        (tmp_path / name).write_text((DAGS / name).read_text())
+    (tmp_path / "broken.py").write_text("from airflow.sdk import no_such_thing\n")
+
+    def imports(**extra: str) -> dict[str, Any]:
+        env = {**in_process.env, "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path), **extra}
+        return json.loads(run(env, "python", "-c", IMPORTS).stdout.splitlines()[-1])
+
+    on = imports()
+    assert on == imports(DAGTRACE_ENABLED="false")
+    assert on["listeners"] == []
+    assert on["dags"].keys() == {"small", "ends_in_trigger"}
+    assert on["errors"].keys() == {"broken.py"}
+    control = imports(AIRFLOW__OPENLINEAGE__TRANSPORT='{"type": "console"}')
+    assert control["listeners"] != []
+    assert control["errors"].keys() == {"broken.py", "ends_in_trigger.py"}

@@ -3,63 +3,38 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dagtrace.cli.traces import Node, Trace, read
-from dagtrace.identity import nanoseconds
 from dagtrace.semconv import attributes as names
-from support.airflow import DAGS, Airflow, run
-from support.metrics import totals
-from support.runs import TRIES, Ran
+from support.airflow import run
+from support.audit import audit
+from support.cells import AIRFLOW, EXCEPTIONS
+from support.hands import MARKED
+from support.runs import Ran
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from support.postgres import Postgres
+    from pathlib import Path
 
 pytestmark = pytest.mark.real
 
-KILLED = ("is_killed", "exits")
-
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Ran]:
-    """Run all fates, a scheduler's restart in the middle, two schedulers at once, and a run cleared after its end."""
-    folder = tmp_path_factory.mktemp("fates")
-    settings = {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS), "FATES_HOME": str(folder)}
-    with Airflow(folder, postgres.database(), **settings) as airflow:
-        airflow.trigger("slow", "restarted")
-        deadline = time.monotonic() + 60
-        while not airflow.query("select 1 from task_instance where task_id = 'sleeps' and state = 'running'"):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        airflow.stop("scheduler")
-        airflow.start("scheduler")
-        airflow.start("scheduler-2")
-        airflow.start("triggerer")
-        airflow.trigger("fates", "all")
-        airflow.trigger("small", "cleared")
-        assert airflow.wait("slow", "restarted") == "success"
-        assert airflow.wait("small", "cleared") == "success"
-        run(airflow.env, "airflow", "tasks", "clear", "small", "--task-regex", "traced", "--yes")
-        assert airflow.wait("fates", "all") == "failed"
-        time.sleep(2)
-        assert airflow.wait("small", "cleared") == "success"
-        airflow.stop("scheduler")
-        airflow.stop("scheduler-2")
-        airflow.stop("triggerer")
-        yield Ran(airflow.traces, airflow.query, airflow.env)
+def ran(fates: Ran) -> Ran:
+    """Return what became of all fates."""
+    return fates
 
 
 EXPLAIN = """
 import json
 from datetime import datetime, timezone
 from airflow import settings
+from dagtrace.airflow.compat import VERSION
 from dagtrace.airflow.database import Database
 from sqlalchemy import event
 
@@ -68,11 +43,15 @@ event.listen(settings.engine, "before_cursor_execute", lambda c, cur, sql, value
 database = Database(settings.engine)
 database.open_and_new(database.newest_id())
 (run,) = [run for _, run in database.runs([("fates", "all")])]
-tries = [row for _, row in database.tries([("fates", "all")], datetime.now(timezone.utc))]
-tries += [row for _, row in database.tries([("fates", "all")])]
-database.first_pokes([row.id for row in tries])
+changed = [one for one, _ in database.changed([("fates", "all")], datetime(2026, 1, 1, tzinfo=timezone.utc))]
+assert len(changed) > 10
+tries = [*database.tries_of(changed)]
+assert len(tries) > len(changed)  # a retried one has two
+tries += database.tries([("fates", "all")])
+assert len(database.first_pokes(tries)) == (VERSION != (3, 0))  # there the table has no index, and is not asked
 database.still_running(("fates", "all"))
 database.describe(run)
+assert database.task_groups(tries[0][1].dag_version_id)
 queries, plans = list(asked), {}  # the listener hears the EXPLAINs, too
 with settings.engine.connect() as connection:
     connection.exec_driver_sql("set enable_seqscan = off")
@@ -94,38 +73,40 @@ def one(ran: Ran, task_id: str) -> Node:
     return found
 
 
-def test_no_orphan_and_no_span_twice(ran: Ran) -> None:
-    """Whatever died, was restarted or ran beside another scheduler: every parent is there, and every span once."""
-    traces = read(ran.traces)
-    assert [t.orphans for t in traces] == [[]] * len(traces)
-    assert [t.duplicates for t in traces] == [0] * len(traces)
-    assert [len(t.roots) for t in traces] == [1] * len(traces)
+def test_every_run_and_try_is_as_the_database_has_it(ran: Ran) -> None:
+    """Whatever died, was restarted or ran beside another scheduler: all are told once, field by field and in sum."""
+    if AIRFLOW < (3,):  # which fails a killed try twice, so that the row's end changes after it was told
+        assert audit(ran, "slow", "small").runs == 2
+        return
+    found = audit(ran, "fates", "slow", "small")
+    assert (found.runs, found.traces) == (4, 6)
+    assert found.tries > 40
 
 
-def test_every_try_of_every_fate_is_as_the_database_has_it(ran: Ran) -> None:
-    """State, end and (but for rescheduled ones) start of each try are the row's, history first, each told once."""
-    (trace,) = traces_of(ran, "fates")
-    rows = {
-        (row["task_id"], row["map_index"], row["try_number"]): row
-        for row in ran.query(TRIES.format(dag_id="fates", run_id="all"))
-    }
-    spans = {
-        (
-            node.span.attributes[names.AIRFLOW_TASK_ID],
-            node.span.attributes[names.AIRFLOW_TASK_INSTANCE_MAP_INDEX],
-            node.span.attributes[names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER],
-        ): node.span
-        for node in trace.roots[0].children
-    }
-    assert spans.keys() == rows.keys()
-    for key, row in rows.items():
-        span = spans[key]  # type: ignore[index]
-        assert span.attributes[names.AIRFLOW_TASK_INSTANCE_STATE] == row["state"], key
-        assert (span.error is not None) == (row["state"] == "failed"), key
-        if row["end_date"] is not None:
-            assert span.end_ns == nanoseconds(row["end_date"]), key
-        if row["start_date"] is not None and key[0] != "pokes_again":
-            assert span.start_ns == nanoseconds(row["start_date"]), key
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r'"name":"task_instance exits"', '"name":"another"'),
+        (r'("airflow.task_instance.state","value":{"stringValue":)"upstream_failed"', r'\1"skipped"'),
+        (r'("airflow.dag_run.end_date","value":{"stringValue":")20', r"\g<1>19"),
+        (r'("name":"task_instance fails".*?"endTimeUnixNano":")1', r"\g<1>2"),
+        (r'^(.*"name":"dag_run slow".*\n)', r"\1\1"),
+        (r'^.*"name":"dag_run slow".*\n', ""),
+        (r'"parentSpanId":"[0-9a-f]{16}"', '"parentSpanId":"00000000000000ff"'),
+    ],
+    ids=["another span", "state", "root's end", "try's end", "twice", "no root", "orphan"],
+)
+def test_the_audit_notices(ran: Ran, tmp_path: Path, old: str, new: str) -> None:
+    """The audit fails where one span is missing, told twice or in the wrong place, or one field is wrong."""
+    changed = 0
+    for file in ran.traces.glob("*.jsonl"):
+        text = file.read_text()
+        if not changed and file.name.startswith("traces"):
+            text, changed = re.subn(old, new, text, count=1, flags=re.MULTILINE)
+        (tmp_path / file.name).write_text(text)
+    assert changed
+    with pytest.raises(AssertionError, match="differences from the database"):
+        audit(Ran(tmp_path, ran.query), marked=MARKED)  # in 2.x also for what the test above says
 
 
 @pytest.mark.parametrize(
@@ -151,8 +132,8 @@ def test_a_killed_process_has_its_execution_told(
 @pytest.mark.parametrize(
     ("task_id", "error_type"),
     [
-        ("fails", "airflow.sdk.exceptions.AirflowFailException"),
-        ("takes_too_long", "airflow.sdk.exceptions.AirflowTaskTimeout"),
+        ("fails", f"{EXCEPTIONS}.AirflowFailException"),
+        ("takes_too_long", f"{EXCEPTIONS}.AirflowTaskTimeout"),
         ("system_exit", "SystemExit"),
     ],
 )
@@ -191,38 +172,50 @@ def test_a_deferral_is_two_executions_and_a_trigger(ran: Ran) -> None:
         "execute Defers",
     ]
     assert trigger.resource[names.AIRFLOW_COMPONENT] == "triggerer"
-    assert trigger.span.end_ns - trigger.span.start_ns > 1e9
     assert before.span.end_ns <= trigger.span.start_ns <= trigger.span.end_ns <= after.span.start_ns
     assert task.span.start_ns <= before.span.start_ns
     assert after.span.end_ns <= task.span.end_ns
 
 
 def test_a_tasks_log_lines_carry_its_trace(ran: Ran) -> None:
-    """What a task logs while it runs has the ids of its trace and of its execution."""
+    """What a task logs while it runs has the ids of its trace and of its execution; in 2.x the log says them once."""
     (root,) = traces_of(ran, "fates")[0].roots
     (execute,) = one(ran, "succeeds").children
     (log,) = ran.traces.parent.glob("airflow/logs/dag_id=fates/run_id=all/task_id=succeeds/*.log")
+    ids = {"trace_id": f"{root.span.trace_id:032x}", "span_id": f"{execute.span.span_id:016x}"}
+    if AIRFLOW < (3,):
+        before, _, after = log.read_text().partition(" ".join(f"{key}={value}" for key, value in ids.items()))
+        assert "a line of the task's own" not in before
+        assert "a line of the task's own" in after
+        return
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     (line,) = (line for line in lines if line["event"] == "a line of the task's own")
-    assert line["trace_id"] == f"{root.span.trace_id:032x}"
-    assert line["span_id"] == f"{execute.span.span_id:016x}"
+    assert {key: line[key] for key in ids} == ids
 
 
 def test_a_killed_try_is_followed_by_its_retry(ran: Ran) -> None:
-    """The first try was killed, the second succeeded: two tries, the second linked to the first."""
+    """The first try was killed or failed, the second succeeded: two tries, the second linked to the first."""
     (root,) = traces_of(ran, "fates")[0].roots
-    first, second = sorted(
-        (n for n in root.children if n.span.attributes[names.AIRFLOW_TASK_ID] == "is_killed_once"),
-        key=lambda n: n.span.start_ns,
-    )
-    assert first.children[0].span.attributes[names.PROCESS_EXIT_SIGNAL] == "SIGKILL"
-    assert second.span.error is None
-    assert [link.span_id for link in second.span.links] == [first.span.span_id]
+    of_task = {"is_killed_once": "SIGKILL", "fails_once": "ValueError"}
+    for task_id, kind in of_task.items():
+        first, *again = sorted(
+            (n for n in root.children if n.span.attributes[names.AIRFLOW_TASK_ID] == task_id),
+            key=lambda n: n.span.start_ns,
+        )
+        assert first.children[0].span.attributes[names.ERROR_TYPE] == kind
+        if task_id == "is_killed_once" and AIRFLOW[:2] == (3, 0):
+            assert again == []  # Airflow 3.0 does not retry what was killed
+            continue
+        (second,) = again
+        assert second.span.error is None
+        assert [link.span_id for link in second.span.links] == [first.span.span_id]
 
 
 def test_a_restarted_scheduler_neither_repeats_nor_skips(ran: Ran) -> None:
     """Tries that ended before, across and after a restart are all there, once."""
-    (trace,) = traces_of(ran, "slow")
+    (trace,) = (
+        t for t in traces_of(ran, "slow") if t.roots[0].span.attributes[names.AIRFLOW_DAG_RUN_RUN_ID] == "restarted"
+    )
     told = Counter(node.span.attributes[names.AIRFLOW_TASK_ID] for node in trace.roots[0].children)
     assert told == {"quick": 3, "sleeps": 1, "last": 1}
 
@@ -235,27 +228,6 @@ def test_a_cleared_run_is_a_new_trace_linked_to_the_old(ran: Ran) -> None:
     assert again == ["traced"]
     (row,) = ran.query("select try_number from task_instance where dag_id = 'small' and task_id = 'traced'")
     assert new.roots[0].children[0].span.attributes[names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER] == row["try_number"]
-
-
-def test_counts_add_up_over_restart_and_two_schedulers(ran: Ran) -> None:
-    """The sum over process lifetimes of each series' last value is the number of rows; durations add up, too."""
-    by = (names.AIRFLOW_DAG_ID, names.AIRFLOW_TASK_ID, names.AIRFLOW_TASK_INSTANCE_STATE)
-    rows = [
-        (dag_id, row)
-        for dag_id, run_id in (("fates", "all"), ("slow", "restarted"))
-        for row in ran.query(TRIES.format(dag_id=dag_id, run_id=run_id))
-    ]
-    counts = Counter((dag_id, row["task_id"], row["state"]) for dag_id, row in rows)
-    told = totals(ran.traces, "airflow.task_instance.count", *by)
-    assert {key: value for key, value in told.items() if key[0] != "small"} == counts
-    seconds: Counter[tuple[str, str, str]] = Counter()
-    for dag_id, row in rows:
-        if row["start_date"] and row["end_date"]:
-            seconds[dag_id, row["task_id"], row["state"]] += (row["end_date"] - row["start_date"]).total_seconds()
-    durations = totals(ran.traces, "airflow.task_instance.duration", *by)
-    assert {k: v for k, v in durations.items() if k[0] != "small"} == pytest.approx(dict(seconds), abs=1e-3)
-    runs = totals(ran.traces, "airflow.dag_run.count", names.AIRFLOW_DAG_ID, names.AIRFLOW_DAG_RUN_STATE)
-    assert runs == {("fates", "failed"): 1, ("slow", "success"): 1, ("small", "success"): 2}
 
 
 def test_the_readers_queries_use_indexes(ran: Ran) -> None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.cells import AIRFLOW, BIN
+
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self
 
-BIN = Path(sys.executable).parent
 DAGS = Path(__file__).parent.parent / "dags"
+
+CLI = """
+import json, sys
+from airflow.cli.cli_parser import get_parser
+
+for command in json.loads(sys.argv[1]):
+    arguments = get_parser().parse_args(command)
+    arguments.func(arguments)
+"""
 
 
 def environment(home: Path, traces: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -28,12 +38,14 @@ def environment(home: Path, traces: Path, extra: Mapping[str, str]) -> dict[str,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE": "false",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING" if AIRFLOW >= (3,) else "INFO",  # 2.x says a task's trace at INFO
         "DAGTRACE_ENABLED": "true",
         "DAGTRACE_HOME": str(traces),
         "NO_COLOR": "1",
+        "PYTHONPATH": str(DAGS),  # 3.0's `dags reserialize` does not add the folder itself
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "DAGTRACE", "OTEL", "PYTEST"))}
@@ -64,6 +76,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def asking(database: str) -> Callable[..., list[dict[str, Any]]]:
+    """Return what asks a database (SQLAlchemy URL), past Airflow's code and ours: SQL and values to rows."""
+
+    def query(sql: str, *values: Any) -> list[dict[str, Any]]:
+        import psycopg2.extras
+
+        with (
+            psycopg2.connect(database.replace("postgresql+psycopg2", "postgresql")) as connection,
+            connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
+        ):
+            cursor.execute(sql, values)
+            return [dict(row) for row in cursor.fetchall()]
+
+    return query
+
+
 class Airflow:
     """API server and scheduler with LocalExecutor over a PostgreSQL database; a context manager."""
 
@@ -85,44 +113,59 @@ class Airflow:
                 "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
                 "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(16),
                 "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+                "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # on a busy machine 5 s are few
                 "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
                 **extra,
             },
         )
-        self._url = f"http://127.0.0.1:{port}/api/v2/version"
+        self.api = f"http://127.0.0.1:{port}/api/v2"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         run(self.env, "airflow", "db", "migrate")
         run(self.env, "airflow", "dags", "reserialize")
-        self.start("api-server")
-        self._wait_for_api()
+        if AIRFLOW >= (3,):  # Airflow 2's tasks speak to the database
+            self.start("api-server")
         self.start("scheduler")
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for name in list(self._processes):
+        for name in reversed(self._processes.copy()):  # tasks need the API server to end
             self.stop(name)
 
-    def start(self, name: str) -> None:
-        """Start one of Airflow's processes; a second scheduler is ``scheduler-2``. Its output goes to a file."""
+    def start(self, name: str, *command: str, **extra: str) -> None:
+        """
+        Start one of Airflow's processes; a second scheduler is ``scheduler-2``. Its output goes to a file.
+
+        ``command`` is for one that is more than ``airflow`` and the name; ``extra`` goes over its environment.
+        """
+        program, *arguments = command or ("airflow", name.removesuffix("-2"))
         with (self.folder / f"{name}.log").open("ab") as log:
-            command = [str(BIN / "airflow"), name.removesuffix("-2")]
             self._processes[name] = subprocess.Popen(
-                command, env=self.env, stdout=log, stderr=log, start_new_session=True
+                [str(BIN / program), *arguments],
+                env={**self.env, **extra},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+        if name == "api-server":
+            self._wait_for_api()
 
     def stop(self, name: str, timeout: float = 60) -> float:
         """Ask one of the processes to end as an operator would (SIGTERM); return how long it took, in seconds."""
         process = self._processes.pop(name)
         started = time.monotonic()
-        process.terminate()
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            raise AssertionError(f"{name} did not end within {timeout} s:\n{self.log(name)[-4000:]}") from None
-        return time.monotonic() - started
+        # Asked again after a while: the scheduler's handler raises SystemExit, which Python ignores where the signal
+        # comes while an object's finalizer runs ("Exception ignored in ... _collection_gced": seen).
+        for _ in range(3):
+            process.terminate()
+            try:
+                process.wait(timeout / 3)
+            except subprocess.TimeoutExpired:
+                continue
+            return time.monotonic() - started
+        os.killpg(process.pid, 9)
+        raise AssertionError(f"{name} did not end within {timeout} s:\n{self.log(name)[-4000:]}")
 
     def log(self, name: str) -> str:
         """Return what one of the processes printed."""
@@ -131,6 +174,11 @@ class Airflow:
     def trigger(self, dag_id: str, run_id: str) -> None:
         """Make a manual run."""
         run(self.env, "airflow", "dags", "trigger", dag_id, "--run-id", run_id)
+
+    def trigger_all(self, *wanted: tuple[str, str, Mapping[str, Any]]) -> None:
+        """Make manual runs (dag_id, run_id, conf) by the CLI in one process: each start of it costs seconds."""
+        commands = [["dags", "trigger", dag, "--run-id", name, "--conf", json.dumps(c)] for dag, name, c in wanted]
+        run(self.env, "python", "-c", CLI, json.dumps(commands))
 
     def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
         """Wait until a run is final in the database and return its state."""
@@ -146,21 +194,13 @@ class Airflow:
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Ask the database, past Airflow's code and ours."""
-        import psycopg2.extras
-
-        url = self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
-        with (
-            psycopg2.connect(url) as connection,
-            connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
-        ):
-            cursor.execute(sql, values)
-            return [dict(row) for row in cursor.fetchall()]
+        return asking(self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])(sql, *values)
 
     def _wait_for_api(self, timeout: float = 120) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(self._url, timeout=5):
+                with urllib.request.urlopen(f"{self.api}/version", timeout=5):
                     return
             except OSError:
                 time.sleep(0.5)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from support.airflow import BIN, environment, run
+from support.airflow import environment, run
+from support.cells import BIN
 
 
 if TYPE_CHECKING:

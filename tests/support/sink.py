@@ -50,6 +50,11 @@ class Sink:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class says so
                 """Keep quiet."""
 

@@ -124,6 +124,15 @@ def test_grpc_is_taken_where_it_is_asked_for_and_there(monkeypatch: pytest.Monke
     assert metrics is OTLPMetricExporter
 
 
+def test_an_exporter_named_with_its_protocol_goes_over_the_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    """opentelemetry-distro sets the protocol to grpc by itself; the exporter that the user has named still holds."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", A)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp_proto_http")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp_proto_http")
+    assert _kinds() == (OTLPSpanExporter, OTLPMetricExporter)
+
+
 HTTP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 LOGGERS = (
     HTTP,

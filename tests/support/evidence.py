@@ -1,0 +1,52 @@
+"""What the full tier leaves behind: which tests passed on which versions, and when."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from support.cells import folder
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMED = ("apache-airflow", "opentelemetry-sdk", "sqlalchemy", "dagtrace")
+"""Packages whose version goes into the evidence."""
+
+
+def record(cell: str, report: Path, into: Path) -> int:
+    """Put a cell's outcome, from pytest's JUnit report, into the evidence; return how many tests failed."""
+    document: dict[str, Any] = json.loads(into.read_text(encoding="utf-8")) if into.exists() else {}
+    outcomes: dict[str, str] = {}
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
+        kinds = {child.tag: child.get("message", "") for child in case}
+        bad = kinds.keys() & {"failure", "error"}
+        outcome = "failed" if bad else f"skipped: {kinds['skipped']}" if "skipped" in kinds else "passed"
+        outcomes[f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"] = outcome
+    counts = Counter(outcome.partition(":")[0] for outcome in outcomes.values())
+    document[cell] = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "python": platform.python_version(),
+        "packages": _packages(cell),
+        "counts": dict(counts),
+        "tests": dict(sorted(outcomes.items())),
+    }
+    into.parent.mkdir(parents=True, exist_ok=True)
+    into.write_text(json.dumps(dict(sorted(document.items())), indent=1) + "\n", encoding="utf-8")
+    return counts["failed"]
+
+
+def _packages(cell: str) -> dict[str, str]:
+    python = folder(cell) / "bin" / "python"
+    code = f"import importlib.metadata as m, json; print(json.dumps({{n: m.version(n) for n in {NAMED}}}))"
+    done = subprocess.run(
+        [str(python) if python.exists() else sys.executable, "-c", code], text=True, capture_output=True, check=True
+    )
+    return json.loads(done.stdout)

@@ -1,0 +1,57 @@
+"""
+An executor like Kubernetes': each task in a process of its own, which is told what to do on its command line.
+
+Tasks of the queue ``untraced`` run as on a worker where dagtrace is not switched on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.utils.state import TaskInstanceState
+
+
+class Pods(BaseExecutor):
+    """Starts what KubernetesExecutor's pods start, without Kubernetes."""
+
+    serve_logs = True
+
+    def start(self) -> None:
+        """Nothing runs yet."""
+        self._pods: dict[Any, subprocess.Popen[bytes]] = {}
+
+    def _process_workloads(self, workload_items: Any) -> None:
+        for workload in workload_items:
+            env = dict(os.environ)
+            if workload.ti.queue == "untraced":
+                del env["DAGTRACE_ENABLED"]
+            self.queued_tasks.pop(workload.key, None)
+            self.running.add(workload.key)
+            module = "airflow.sdk.execution_time.execute_workload"
+            self._pods[workload.key] = subprocess.Popen(
+                [sys.executable, "-m", module, "--json-string", workload.model_dump_json()], env=env
+            )
+
+    def sync(self) -> None:
+        """Report the processes that have ended."""
+        for key, pod in list(self._pods.items()):
+            if pod.poll() is not None:
+                del self._pods[key]
+                self.change_state(  # pyright: ignore[reportUnknownMemberType]
+                    key, TaskInstanceState.FAILED if pod.returncode else TaskInstanceState.SUCCESS
+                )
+
+    def end(self) -> None:
+        """Wait for what still runs."""
+        for pod in self._pods.values():
+            pod.wait()
+        self.sync()
+
+    def terminate(self) -> None:
+        """Kill what still runs."""
+        for pod in self._pods.values():
+            pod.kill()
