@@ -5,7 +5,9 @@ RUN    := $(UV) run --frozen --no-sync
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-unit test-real lint format names bench clean help
+OLDEST := 2.11.2 3.0.6
+
+.PHONY: test-matrix test-oldest demo test test-unit test-real lint format names bench clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -18,7 +20,7 @@ test-unit: .venv/.dev
 	$(RUN) pytest -m "not real" -q
 
 test-real: .venv/.dev
-	$(RUN) pytest -m real --durations=15
+	$(RUN) pytest -m "real and not full" --durations=15
 
 lint: .venv/.dev ## ruff and pyright, both strict
 	$(RUN) ruff check
