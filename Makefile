@@ -7,9 +7,9 @@ export UV_PYTHON_DOWNLOADS := never
 
 OLDEST := 2.11.2 3.0.6
 
-.PHONY: test-matrix test-oldest demo test test-unit test-real lint format names bench clean help
+.PHONY: demo test test-unit test-real test-matrix test-oldest lint format names bench clean help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/.demo ## run the flights DAG with Spark in one process and draw its trace (about a minute)
 	@$(RUN) dagtrace demo
@@ -20,7 +20,13 @@ test-unit: .venv/.dev
 	$(RUN) pytest -m "not real" -q
 
 test-real: .venv/.dev
-	$(RUN) pytest -m "real and not full" --durations=15
+	$(RUN) pytest -m "real and not matrix and not full" --durations=15
+
+test-matrix: .venv/.dev ## all other rows on the newest Airflow: kinds, executors, neighbours, example DAGs, a thousand tries
+	$(RUN) pytest -m "matrix and not full" --durations=15
+
+test-oldest: .venv/.dev ## a row of each kind on the oldest Airflow of each line
+	@for cell in $(OLDEST); do $(RUN) python tests/support/cells.py $$cell && DAGTRACE_CELL=$$cell $(RUN) pytest tests/e2e/test_fates.py tests/e2e/test_links.py --durations=5 || exit 1; done
 
 lint: .venv/.dev ## ruff and pyright, both strict
 	$(RUN) ruff check

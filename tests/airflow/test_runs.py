@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagtrace import identity, telemetry
-from dagtrace.airflow import execution, runs, supervisor, trigger
+from dagtrace.airflow import ends, execution, runs, supervisor, trigger
 from dagtrace.airflow.facts import Run
 from dagtrace.airflow.runs import PARENT_KEY, MalformedParentError, identify, parent_in
 from dagtrace.identity import SpanContext
@@ -118,7 +118,7 @@ def test_every_process_tells_the_same_run(fresh: Path, monkeypatch: pytest.Monke
 
     execution.Execution(ti, SimpleNamespace(task_type="Operator")).end(None)
     supervisor._started("id", SimpleNamespace(dag_run=run))
-    told.append(supervisor._span(ti, supervisor._runs.pop("id"), supervisor.End(1, 3, 1, 2)))
+    told.append(ends.span(ti, supervisor._starts.pop("id").who, ends.End(1, 1, 2, 3), None))
     given: list[str] = []
     database = SimpleNamespace(runs=lambda _: [(1, in_database)])  # pyright: ignore[reportUnknownLambdaType]
     monkeypatch.setattr(trigger, "open_database", lambda: database)

@@ -31,10 +31,10 @@ def told(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> Iterator[list[SpanReco
     records: list[SpanRecord] = []
     monkeypatch.setattr(telemetry, "tell", records.append)
     supervisor._children.clear()
-    supervisor._runs.clear()
+    supervisor._starts.clear()
     yield records
     supervisor._children.clear()
-    supervisor._runs.clear()
+    supervisor._starts.clear()
 
 
 def process(pid: int, code: int | None) -> Any:
@@ -88,7 +88,17 @@ def test_a_killed_child_is_told_and_forgotten(told: list[SpanRecord]) -> None:
     (span,) = told
     assert (span.name, span.error) == ("execute BashOperator", "killed by SIGKILL")
     assert (span.attributes["error.type"], "dagtrace.async" in span.attributes) == ("SIGKILL", False)
-    assert (len(supervisor._children), len(supervisor._runs)) == (0, 0)
+    assert (len(supervisor._children), len(supervisor._starts)) == (0, 0)
+
+
+def test_a_child_that_never_began_is_told_from_its_start(told: list[SpanRecord]) -> None:
+    """Its fork comes before the start of its try: what is told begins when the API server had said go."""
+    before = time.time_ns()
+    fork(1)
+    end(1, -9)
+    (span,) = told
+    assert (span.name, before < span.start_ns <= span.end_ns) == ("execute", True)
+    assert "airflow.task_instance.operator" not in span.attributes
 
 
 @pytest.mark.parametrize("status", [404, 409, 410])
@@ -131,10 +141,11 @@ def test_a_child_knows_that_its_try_is_over(told: list[SpanRecord]) -> None:
 
 def test_memory_is_bounded_where_supervisors_raise(told: list[SpanRecord], monkeypatch: pytest.MonkeyPatch) -> None:
     """A supervisor that never learns of its child's end leaves no more than so many behind, and those the newest."""
-    monkeypatch.setattr(supervisor, "_MOST", 10)
+    monkeypatch.setattr(supervisor._children, "most", 10)
+    monkeypatch.setattr(supervisor._starts, "most", 10)
     for pid in range(1, 101):
         fork(pid)
     assert list(supervisor._children) == list(range(91, 101))
-    assert list(supervisor._runs) == [f"ti-{pid}" for pid in range(91, 101)]
+    assert list(supervisor._starts) == [f"ti-{pid}" for pid in range(91, 101)]
     end(100, -9)
     assert len(told) == 1

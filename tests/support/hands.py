@@ -86,8 +86,12 @@ class Hands:
         raise AssertionError(f"{dag_id}: {states}, expected {state}\n{log}")
 
     def process(self, task_id: str) -> psutil.Process:
-        """Return the process a task runs in."""
+        """Return the process a task runs in, once its code runs: Airflow calls a task running that is only about to."""
         (row,) = self._airflow.query("select pid from task_instance where dag_id = 'hands' and task_id = %s", task_id)
+        began, deadline = self._home / f"began-{row['pid']}", time.monotonic() + 60
+        while not began.exists():
+            assert time.monotonic() < deadline, f"{task_id} did not begin"
+            time.sleep(0.1)
         return psutil.Process(row["pid"])
 
     def say(self, word: str) -> None:
@@ -103,9 +107,9 @@ class Hands:
         self.wait_for("success", "cleared", "shrinks", "of_shrunk")
         self.wait_for("upstream_failed", "after_marked_late")
 
-        orphan = self.process("outlives")
+        orphan, victim = self.process("outlives"), self.process("is_killed_by_another")
         os.kill(orphan.ppid(), signal.SIGKILL)
-        os.kill(self.process("is_killed_by_another").pid, signal.SIGKILL)
+        os.kill(victim.pid, signal.SIGKILL)
         self.mark("marked_success", "success")
         self.mark("marked_failed", "failed")
         self.mark("marked_late", "success")

@@ -39,16 +39,11 @@ class Execution:
         run = run.below(native.kept_of(ti))
         self._run = ti.dag_id, ti.run_id
         self._trace_id, self._sampled = run.trace_id, run.sampled
-        map_index = -1 if ti.map_index is None else ti.map_index
-        self._parent_id = run.try_id(ti.task_id, map_index, ti.try_number)
+        self._parent_id = run.try_id(ti.task_id, ti.map_index, ti.try_number)
         dag_test.remember(ti, identity.SpanContext(self._trace_id, self._parent_id, self._sampled))
         self._operator: str = getattr(task, "task_type", None) or type(task).__name__
         self._attributes: dict[str, Value] = {
-            names.AIRFLOW_DAG_ID: ti.dag_id,
-            names.AIRFLOW_DAG_RUN_RUN_ID: ti.run_id,
-            names.AIRFLOW_TASK_ID: ti.task_id,
-            names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: ti.try_number,
-            names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: map_index,
+            **runs.attributes_of(ti),
             names.AIRFLOW_TASK_INSTANCE_OPERATOR: self._operator,
         }
         self._note = handover.take()

@@ -12,7 +12,14 @@ import mmap
 import os
 import struct
 import threading
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from dagtrace.telemetry.guard import guarded
+
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 _CHILDS = struct.Struct("<BQ100p")
@@ -68,17 +75,21 @@ class Handover:
 _current = threading.local()
 
 
-def offer() -> Handover:
-    """In the supervisor, before the fork: make a note that the child of this thread will find."""
-    _current.note = Handover()
-    return _current.note
+@contextmanager
+def offered() -> Generator[Handover | None]:
+    """In the supervisor, around the fork: make a note that the child of this thread will find; None where it cannot."""
+    _current.note = _made()
+    try:
+        yield _current.note
+    finally:
+        _current.note = None  # the next child is another one's
+
+
+@guarded
+def _made() -> Handover:
+    return Handover()
 
 
 def take() -> Handover | None:
     """In the child: return the note its supervisor made, None where there is no supervisor (``dag.test()``)."""
     return getattr(_current, "note", None)
-
-
-def withdraw() -> None:
-    """In the supervisor, after the fork: the next child is another one's."""
-    _current.note = None

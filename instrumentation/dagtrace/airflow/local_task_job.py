@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtrace.airflow import compat, handover, runs, supervisor
+from dagtrace.airflow.ends import End
 from dagtrace.telemetry.guard import guarded
 
 
@@ -25,12 +26,9 @@ class _Child(NamedTuple):
 
 def around_start(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``StandardTaskRunner.start``, which forks the task process and keeps it as ``process``."""
-    note = _offer()
     forked_ns = time.time_ns()
-    try:
+    with handover.offered() as note:
         result = wrapped(*args, **kwargs)
-    finally:
-        handover.withdraw()
     if note is not None and instance.process is not None:
         instance._dagtrace = _Child(instance.process.pid, note, forked_ns)
     return result
@@ -49,11 +47,6 @@ def _note_state(runner: Any) -> None:
         child.note.unwanted()
 
 
-@guarded
-def _offer() -> handover.Handover:
-    return handover.offer()
-
-
 def around_job(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``LocalTaskJobRunner._execute``: when it is left, the task process has ended."""
     try:
@@ -68,6 +61,6 @@ def _tell(job: Any, end_ns: int) -> None:
     child: _Child | None = getattr(runner, "_dagtrace", None)
     if child is not None:
         ti = job.task_instance
-        end = supervisor.End(child.pid, int(runner._rc or 0), child.forked_ns, end_ns)
+        end = End(child.pid, child.forked_ns, end_ns, int(runner._rc or 0))
         run = runs.identify(ti.dag_id, ti.run_id, *compat.start_and_conf(ti))
         supervisor.tell_end(ti, run, child.note, end)

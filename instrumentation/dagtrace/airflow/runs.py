@@ -15,12 +15,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from dagtrace import identity, telemetry
+from dagtrace.semconv import attributes as names
 
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dagtrace.identity import SpanContext
+    from dagtrace.record import Value
 
 PARENT_KEY = "airflow/dagrun_parent_trace_context"
 """Key in a run's conf; its value is a ``traceparent``, or a mapping that has one under ``traceparent``."""
@@ -66,6 +68,17 @@ class RunIdentity:
     def try_id(self, task_id: str, map_index: int | None, try_number: int) -> int:
         """Return the span id of one try; ``map_index`` is None or -1 where the task is not mapped."""
         return identity.try_span_id(self.own_id, task_id, -1 if map_index is None else map_index, try_number)
+
+
+def attributes_of(ti: Any) -> dict[str, Value]:
+    """Return the names of a try, which each span below it carries, from a task instance as any process has it."""
+    return {
+        names.AIRFLOW_DAG_ID: ti.dag_id,
+        names.AIRFLOW_DAG_RUN_RUN_ID: ti.run_id,
+        names.AIRFLOW_TASK_ID: ti.task_id,
+        names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: ti.try_number,
+        names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: -1 if ti.map_index is None else ti.map_index,
+    }
 
 
 def identify(dag_id: str, run_id: str, started: datetime | None, conf: Any, nonce: str = "") -> RunIdentity:

@@ -9,15 +9,13 @@ supervisor dies itself, its child goes on and tells its own.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dagtrace import identity, telemetry
-from dagtrace.airflow import handover, native, runs, runtimes
-from dagtrace.airflow.failures import how_it_ended
+from dagtrace import telemetry
+from dagtrace.airflow import ends, handover, native, runs, runtimes
+from dagtrace.airflow.ends import End
+from dagtrace.airflow.remembered import Remembered
 from dagtrace.options import options
-from dagtrace.record import SpanRecord, Value
 from dagtrace.semconv import attributes as names
 from dagtrace.telemetry.guard import guarded
 
@@ -27,17 +25,14 @@ if TYPE_CHECKING:
 
     from dagtrace.airflow.handover import Handover
     from dagtrace.airflow.runs import RunIdentity
-
-K = TypeVar("K")
-V = TypeVar("V")
+    from dagtrace.record import Value
 
 
-@dataclass
-class _Child:
-    """What the supervisor knows of a child from the moment it forks it."""
+class _Start(NamedTuple):
+    """What the API server said of a task that was about to start, and when."""
 
-    note: Handover
-    started_ns: int
+    who: RunIdentity
+    at_ns: int
 
 
 _MOST = 1_000
@@ -46,39 +41,23 @@ Children and starts remembered, the oldest go first: a supervisor that raises wh
 is gone, and the process it runs in (a LocalExecutor's or Celery's worker) may live for weeks.
 """
 
-_children: OrderedDict[int, _Child] = OrderedDict()
-"""By pid."""
+_children: Remembered[int, Handover] = Remembered(_MOST)
+"""By pid, what is shared with a child."""
 
-_runs: OrderedDict[str, RunIdentity] = OrderedDict()
-"""By task instance id: who its run is, as the API server said when the task started."""
+_starts: Remembered[str, _Start] = Remembered(_MOST)
+"""By task instance id."""
 
 _REFUSALS = (404, 409, 410)
 """HTTP status of a heartbeat by which the API server says that the task should not be running any more."""
 
 
-def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    while len(known) > _MOST:
-        known.popitem(last=False)
-
-
 def around_fork(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``ActivitySubprocess.start``: leave a note for the child to find."""
-    note = _offer()
-    forked_ns = time.time_ns()
-    try:
+    with handover.offered() as note:
         process = wrapped(*args, **kwargs)
-    finally:
-        handover.withdraw()
     if note is not None:
-        _remember(_children, process.pid, _Child(note, forked_ns))
+        _children[process.pid] = note
     return process
-
-
-@guarded
-def _offer() -> Handover:
-    return handover.offer()
 
 
 def around_started(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -92,8 +71,7 @@ def around_started(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, 
 def _started(ti_id: Any, context: Any) -> None:
     run = context.dag_run
     who = runs.identify(run.dag_id, run.run_id, run.start_date, run.conf)
-    _remember(_runs, str(ti_id), who)
-    runtimes.began(str(ti_id))
+    _starts[str(ti_id)] = _Start(who, time.time_ns())
 
 
 def around_heartbeat(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -115,7 +93,7 @@ def _refused(error: Exception, pid: Any) -> None:
     status = getattr(getattr(error, "response", None), "status_code", None)
     child = _children.get(pid)
     if status in _REFUSALS:
-        child.note.unwanted() if child is not None else runtimes.refuse(pid)
+        child.unwanted() if child is not None else runtimes.refuse(pid)
 
 
 def around_final_state(
@@ -129,15 +107,15 @@ def around_final_state(
 @guarded
 def _tell(process: Any, end_ns: int) -> None:
     child, ti = _children.pop(process.pid, None), process.ti
-    run = _runs.pop(str(process.id), None)
+    start = _starts.pop(str(process.id), None)
     if ti is None or not options().traces(ti.dag_id):
         return
-    run = run or runs.identify(ti.dag_id, ti.run_id, None, None)
-    run = run.below(native.kept_of(ti))
+    who, start_ns = start or _Start(runs.identify(ti.dag_id, ti.run_id, None, None), end_ns)
+    who = who.below(native.kept_of(ti))
     if child is None:
-        runtimes.tell(process, run, end_ns)
+        runtimes.tell(process, who, start_ns, end_ns)
     else:
-        tell_end(ti, run, child.note, End(process.pid, int(process._exit_code or 0), child.started_ns, end_ns))
+        tell_end(ti, who, child, End(process.pid, start_ns, end_ns, int(process._exit_code or 0)))
 
 
 def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
@@ -145,68 +123,11 @@ def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
     left = note.read()
     if not end.code or left.delivered or not options().traces(ti.dag_id):
         return
+    more: dict[str, Value] = {}
     if left.begun:
-        end = replace(end, start_ns=left.start_ns, operator=left.operator)
+        end = end._replace(start_ns=left.start_ns)
+        more[names.AIRFLOW_TASK_INSTANCE_OPERATOR] = left.operator
+    end = end._replace(begun=left.begun, unwanted=left.unwanted)
     telemetry.describe("airflow", "worker")
-    telemetry.tell(_span(ti, run, replace(end, unwanted=left.unwanted)))
+    telemetry.tell(ends.span(ti, run, end, left.operator, more))
     telemetry.flush()
-
-
-@dataclass(frozen=True)
-class End:
-    """How a child ended; ``operator`` is None where it never got to it, ``unwanted`` where its try was over before."""
-
-    pid: int
-    code: int
-    start_ns: int
-    end_ns: int
-    operator: str | None = None
-    unwanted: bool = False
-
-    def attributes(self) -> dict[str, Value]:
-        """Return what is known of the process and its end."""
-        how = how_it_ended(self.code)
-        found: dict[str, Value] = {}
-        if self.unwanted:  # cancelled, which is no error; what was wrong, if anything, the try says
-            found[names.DAGTRACE_ASYNC] = True
-        else:
-            found[names.ERROR_TYPE] = how
-        if self.code < 0:
-            found[names.PROCESS_EXIT_SIGNAL] = how
-        else:
-            found[names.PROCESS_EXIT_CODE] = self.code
-        if self.operator:
-            found[names.AIRFLOW_TASK_INSTANCE_OPERATOR] = self.operator
-        return found
-
-    def error(self) -> str | None:
-        """Return the status message."""
-        where = "" if self.operator else " before its operator began"
-        how = f"{'killed by' if self.code < 0 else 'ended with'} {how_it_ended(self.code)}{where}"
-        return None if self.unwanted else how
-
-
-def _span(ti: Any, run: RunIdentity, end: End) -> SpanRecord:
-    """Return the span the child would have told, with how it ended in place of what it would have said."""
-    from dagtrace.telemetry.process import host_name
-
-    map_index = -1 if ti.map_index is None else ti.map_index
-    parent_id = run.try_id(ti.task_id, map_index, ti.try_number)
-    return SpanRecord(
-        name=f"execute {end.operator}" if end.operator else "execute",
-        trace_id=run.trace_id,
-        span_id=identity.execution_span_id(parent_id, host_name(), end.pid, end.start_ns),
-        parent_id=parent_id,
-        start_ns=end.start_ns,
-        end_ns=max(end.start_ns, end.end_ns),
-        attributes={
-            names.AIRFLOW_DAG_ID: ti.dag_id,
-            names.AIRFLOW_DAG_RUN_RUN_ID: ti.run_id,
-            names.AIRFLOW_TASK_ID: ti.task_id,
-            names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: ti.try_number,
-            names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: map_index,
-            **end.attributes(),
-        },
-        error=end.error(),
-        sampled=run.sampled,
-    )

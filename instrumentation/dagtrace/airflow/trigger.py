@@ -17,7 +17,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from dagtrace import identity, telemetry
-from dagtrace.airflow import compat, dag_test
+from dagtrace.airflow import compat, dag_test, runs
 from dagtrace.airflow.failures import Failure, failure_of
 from dagtrace.airflow.reader import open_database
 from dagtrace.masking import also
@@ -42,15 +42,15 @@ def around_fetch(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ..
 
 @guarded
 def _address(triggers: Iterable[Any]) -> None:
-    found = (trigger.task_instance for trigger in triggers)
-    instances = [ti for ti in found if ti is not None and options().traces(ti.dag_id)]
-    database = open_database()
-    if not instances or database is None:
+    deferred = (trigger.task_instance for trigger in triggers)
+    instances = [ti for ti in deferred if ti is not None and options().traces(ti.dag_id)]
+    database = open_database() if instances else None
+    if database is None:
         return
     telemetry.describe("airflow", "triggerer", lasting=True)
-    runs = {(run.dag_id, run.run_id): run for _, run in database.runs({(ti.dag_id, ti.run_id) for ti in instances})}
+    found = {(run.dag_id, run.run_id): run for _, run in database.runs({(ti.dag_id, ti.run_id) for ti in instances})}
     for ti in instances:
-        run = runs.get((ti.dag_id, ti.run_id))
+        run = found.get((ti.dag_id, ti.run_id))
         if run is not None and run.native is None:  # else Airflow tells its triggers itself
             span_id = run.who.try_id(ti.task_id, ti.map_index, ti.try_number)
             parent = identity.SpanContext(run.trace_id, span_id, run.who.sampled)
@@ -102,14 +102,7 @@ class _Waiting:
         self._timeout_after = timeout_after
         self._start_ns = time.time_ns()
         self._span_id = identity.execution_span_id(parent.span_id, host_name(), os.getpid(), self._start_ns)
-        self._attributes: dict[str, Value] = {
-            names.AIRFLOW_DAG_ID: ti.dag_id,
-            names.AIRFLOW_DAG_RUN_RUN_ID: ti.run_id,
-            names.AIRFLOW_TASK_ID: ti.task_id,
-            names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: ti.try_number,
-            names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: -1 if ti.map_index is None else ti.map_index,
-            names.AIRFLOW_TRIGGER_NAME: trigger_class,
-        }
+        self._attributes: dict[str, Value] = {**runs.attributes_of(ti), names.AIRFLOW_TRIGGER_NAME: trigger_class}
 
     async def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Await the trigger with its span as the current one; its exception passes as it is."""
@@ -142,16 +135,19 @@ class _Waiting:
         return trace.set_span_in_context(trace.NonRecordingSpan(context), otel_context.Context())
 
     def _failure(self, error: BaseException | None, time_ns: int) -> Failure:
-        """Return what went wrong; a trigger that was cancelled was stopped by somebody, unless its time was up."""
+        """
+        Return what went wrong.
+
+        A trigger that was cancelled was stopped by somebody, unless its time was up. Either way the scheduler, which
+        says so, goes on with the task at once, while the triggerer hears of it when it looks next: the try may be over.
+        """
         if not isinstance(error, asyncio.CancelledError):
             return failure_of(error, time_ns)
+        late: dict[str, Value] = {names.DAGTRACE_ASYNC: True}
         limit = self._timeout_after
-        if (
-            limit is None
-            or identity.nanoseconds(limit if limit.tzinfo else limit.replace(tzinfo=timezone.utc)) > time_ns
-        ):
-            return failure_of(None, time_ns)
-        return Failure("Trigger timeout", (), {names.ERROR_TYPE: "timeout"})  # Airflow's own words for it
+        if limit is None or identity.nanoseconds(limit.replace(tzinfo=limit.tzinfo or timezone.utc)) > time_ns:
+            return Failure(None, (), late)
+        return Failure("Trigger timeout", (), {**late, names.ERROR_TYPE: "timeout"})  # Airflow's own words for it
 
     @guarded
     def _tell(self, error: BaseException | None) -> None:
