@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagtrace import identity, telemetry
+from dagtrace.airflow import database as airflow_database
 from dagtrace.airflow import ends, execution, runs, supervisor, trigger
 from dagtrace.airflow.facts import Run
 from dagtrace.airflow.runs import PARENT_KEY, MalformedParentError, identify, parent_in
@@ -121,7 +122,7 @@ def test_every_process_tells_the_same_run(fresh: Path, monkeypatch: pytest.Monke
     told.append(ends.span(ti, supervisor._starts.pop("id").who, ends.End(1, 1, 2, 3), None))
     given: list[str] = []
     database = SimpleNamespace(runs=lambda _: [(1, in_database)])  # pyright: ignore[reportUnknownLambdaType]
-    monkeypatch.setattr(trigger, "open_database", lambda: database)
+    monkeypatch.setattr(airflow_database, "connect", lambda: database)
 
     def give(_: object, traceparent: str) -> None:
         given.append(traceparent)

@@ -51,7 +51,7 @@ tries += database.tries([("fates", "all")])
 assert len(database.first_pokes(tries)) == (VERSION != (3, 0))  # there the table has no index, and is not asked
 database.still_running(("fates", "all"))
 database.describe(run)
-assert database.task_groups(tries[0][1].dag_version_id)
+assert database.serialized_dags([tries[0][1].dag_version_id])
 queries, plans = list(asked), {}  # the listener hears the EXPLAINs, too
 with settings.engine.connect() as connection:
     connection.exec_driver_sql("set enable_seqscan = off")

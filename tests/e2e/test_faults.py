@@ -37,12 +37,12 @@ IN_PROCESS = (
     "dagtrace.airflow.compat:task_of",
     "dagtrace.airflow.execution:failure_of",
     "dagtrace.airflow.execution:Execution",
-    "dagtrace.airflow.reader:tell_test",
+    "dagtrace.airflow.scheduler:tell_test",
     "dagtrace.options:options",
     "dagtrace.telemetry:current",
 )
 IN_THE_SCHEDULER = (
-    "dagtrace.airflow.handover:offer",
+    "dagtrace.airflow.handover:Handover",
     "dagtrace.airflow.reader:Reader",
     "dagtrace.telemetry.destination:span_exporter",
 )

@@ -83,8 +83,8 @@ event.listen(settings.engine, "before_cursor_execute", lambda c, cur, sql, value
 runs = Database(settings.engine).runs([("links", "all"), ("placed", "as_text")])
 sources = Sources(settings.engine)
 xcoms = sources.xcoms([("links", "all", "one"), ("links", "all", "several")], [2], 128)
-assert len(xcoms) == 4 and len(sources.measure(xcoms)) == 4
-sources.serialized_dags(["01997c3c-6f0e-7d3a-8c59-000000000000"])
+assert len(xcoms) == 4
+assert len(sources.measure((x.dag_run_id, x.task_id, x.map_index, x.key) for x in xcoms)) == 4
 sources.asset_events(runs[0][0], 10)
 sources.tries_of([("links", "all", "one", -1)])
 sources.triggered([number for number, _ in runs], datetime.now(timezone.utc))

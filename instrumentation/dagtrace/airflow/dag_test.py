@@ -73,6 +73,6 @@ def _traced(dag: Any) -> bool:
 
 @guarded
 def _tell(run: Any, mark: str, start_ns: int) -> None:
-    from dagtrace.airflow.reader import tell_test
+    from dagtrace.airflow.scheduler import tell_test
 
     tell_test((run.dag_id, run.run_id), mark, start_ns)

@@ -8,13 +8,14 @@ which has no index. All are reads, over Airflow's own engine, on a connection gi
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import JSON, and_, func, select, tuple_, type_coerce
+from sqlalchemy import and_, func, select, tuple_
 
 from dagtrace.airflow import compat, native, runs
+from dagtrace.airflow.compat import schema
 from dagtrace.airflow.facts import Run, Try
+from dagtrace.airflow.remembered import Remembered
 
 
 if TYPE_CHECKING:
@@ -51,16 +52,22 @@ _TRY_COLUMNS = (
 _log = logging.getLogger("dagtrace")
 
 
+def connect() -> Database | None:
+    """Return Airflow's database, or None while Airflow has no engine."""
+    engine = schema.engine()
+    return None if engine is None else Database(engine)
+
+
 class Database:
     """The questions the reader asks; each call is one short transaction."""
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
-        self._runs, self._versions = compat.table("dag_run"), compat.table("dag_version")
-        self._tries, self._history = compat.table("task_instance"), compat.table("task_instance_history")
-        self._pokes, self._serialized = compat.table("task_reschedule"), compat.table("serialized_dag")
-        self._dags, self._tags, self._log = compat.table("dag"), compat.table("dag_tag"), compat.table("log")
-        self._parents: OrderedDict[tuple[int, str], SpanContext | None] = OrderedDict()
+        self._runs, self._versions = schema.table("dag_run"), schema.table("dag_version")
+        self._tries, self._history = schema.table("task_instance"), schema.table("task_instance_history")
+        self._pokes, self._serialized = schema.table("task_reschedule"), schema.table("serialized_dag")
+        self._dags, self._tags, self._log = schema.table("dag"), schema.table("dag_tag"), schema.table("log")
+        self._parents: Remembered[tuple[int, str], SpanContext | None] = Remembered(_REMEMBERED)
         """By id and run id (SQLite gives ids twice): what a run's conf says, which never changes; asked for once."""
         self.url = str(engine.url.set(password=None))
         """Names the database; without the password."""
@@ -120,10 +127,10 @@ class Database:
         Second best, for pokes that nobody saw between two looks. ``task_reschedule.start_date`` is the API server's
         clock at the *end* of a poke (Airflow 3); the log has its clock when the poke was started.
         """
-        columns, log = compat.poke_columns(self._pokes), self._log.c
+        columns, log = schema.poke_columns(self._pokes), self._log.c
         found: dict[tuple[Key, Try], datetime] = {}
         for chunk in chunks(tries if columns else ()):
-            keys = {compat.poke_key(*one): one for one in chunk}
+            keys = {schema.poke_key(*one): one for one in chunk}
             query = select(*columns, func.min(self._pokes.c.start_date)).where(tuple_(*columns).in_(keys))
             found.update((keys[tuple(key)], first) for *key, first in self._all(query.group_by(*columns)))
         for ((dag_id, run_id), row), first in found.items():
@@ -153,51 +160,46 @@ class Database:
         tags = self._all(select(self._tags.c.name).where(self._tags.c.dag_id == run.dag_id))
         return owners[0].owners if owners else None, tuple(sorted(row.name for row in tags))
 
-    def task_groups(self, dag_version_id: Any) -> Any:
-        """Return the tree of task groups of a DAG version; None of one that is gone, or stored compressed."""
-        dags = self._serialized.c
-        version = compat.version_key(dag_version_id)
-        tree = type_coerce(dags.data, JSON)["dag", compat.TASK_GROUP]
-        rows = self._all(select(tree).where(compat.version_column(dags) == version))
-        return rows[0][0] if rows else None
+    def serialized_dags(self, versions: Iterable[str]) -> dict[str, Any]:
+        """Return serialized DAGs by version (`Try.dag_version_id`), as far as they are there."""
+        table, found = self._serialized.c, dict[str, Any]()
+        column = schema.version_column(table)
+        for chunk in chunks(map(schema.version_key, versions)):
+            query = select(column.label("version"), table.data, table.data_compressed)
+            for row in self._all(query.where(column.in_(chunk))):
+                found[str(row.version)] = schema.serialized_dag(row.data, row.data_compressed)
+        return found
 
     def _select_runs(self, condition: Any) -> list[tuple[int, Run]]:
         runs_of, versions = self._runs, self._versions
-        query = select(*compat.columns(runs_of, (*_RUN_COLUMNS, *native.columns()))).where(condition)
+        query = select(*schema.columns(runs_of, (*_RUN_COLUMNS, *native.columns()))).where(condition)
         if versions is not None:
             query = query.add_columns(versions.c.version_number).select_from(
                 runs_of.outerjoin(versions, runs_of.c.created_dag_version_id == versions.c.id)
             )
         rows = self._all(query)
-        self._read_parents(rows)
-        return [(row.id, _run(row, self._parents.get((row.id, row.run_id)))) for row in rows]
+        parents = self._parents_of(rows)
+        return [(row.id, _run(row, parents[row.id, row.run_id])) for row in rows]
 
-    def _read_parents(self, rows: Sequence[Any]) -> None:
-        """Learn the span outside that each run's conf names; warn, once for a run, of one that cannot be read."""
-        while len(self._parents) > _REMEMBERED:
-            self._parents.popitem(last=False)
-        runs_of = self._runs.c
-        for chunk in chunks(row.id for row in rows if (row.id, row.run_id) not in self._parents):
-            key = compat.part_of_conf(runs_of.conf, runs.PARENT_KEY).label("parent")
-            for row in self._all(select(runs_of.id, runs_of.dag_id, runs_of.run_id, key).where(runs_of.id.in_(chunk))):
-                try:
-                    part = compat.value_in_conf(row.parent, runs.PARENT_KEY)
-                    self._parents[row.id, row.run_id] = runs.parent_in({runs.PARENT_KEY: part})
-                except runs.MalformedParentError:
-                    self._parents[row.id, row.run_id] = None
-                    _log.warning(
-                        "run %s of %s has a trace of its own: %s in its conf is no W3C traceparent",
-                        row.run_id,
-                        row.dag_id,
-                        runs.PARENT_KEY,
-                    )
+    def _parents_of(self, rows: Sequence[Any]) -> dict[tuple[int, str], SpanContext | None]:
+        """Return the span outside that each run's conf names; warn, once for a run, of one that cannot be read."""
+        keys = [(row.id, row.run_id) for row in rows]
+        found = {key: self._parents[key] for key in keys if key in self._parents}
+        of = self._runs.c
+        part = schema.part_of_conf(of.conf, runs.PARENT_KEY).label("part")
+        for chunk in chunks(key[0] for key in keys if key not in found):
+            for row in self._all(select(of.id, of.dag_id, of.run_id, part).where(of.id.in_(chunk))):
+                found[row.id, row.run_id] = _parent(row)
+        for key in keys:
+            self._parents[key] = found.setdefault(key, None)  # None: deleted between the two questions
+        return found
 
     def _tries_where(self, condition: Callable[[Any], Any]) -> Iterator[tuple[Key, Try]]:
         seen: set[tuple[Instance, int]] = set()
         states = (*compat.FINAL_STATES, compat.BETWEEN_POKES)
         for table in (self._history, self._tries):
-            identifier = compat.columns(table, ["task_instance_id" if table is self._history else "id"])[0]
-            query = select(identifier.label("ti_id"), *compat.columns(table, (*_TRY_COLUMNS, *native.columns())))
+            identifier = schema.columns(table, ["task_instance_id" if table is self._history else "id"])[0]
+            query = select(identifier.label("ti_id"), *schema.columns(table, (*_TRY_COLUMNS, *native.columns())))
             for row in self._all(query.where(condition(table.c), table.c.state.in_(states))):
                 unique = ((row.dag_id, row.run_id, row.task_id, row.map_index), row.try_number)
                 if unique not in seen:
@@ -217,6 +219,15 @@ def text_of(value: Any) -> str | None:
     return None if value is None else str(getattr(value, "value", value))
 
 
+def _parent(row: Any) -> SpanContext | None:
+    try:
+        return runs.parent_in({runs.PARENT_KEY: schema.value_in_conf(row.part, runs.PARENT_KEY)})
+    except runs.MalformedParentError:
+        no = "run %s of %s has a trace of its own: %s in its conf is no W3C traceparent"
+        _log.warning(no, row.run_id, row.dag_id, runs.PARENT_KEY)
+        return None
+
+
 def _run(row: Any, parent: SpanContext | None) -> Run:
     return Run(
         dag_id=row.dag_id,
@@ -230,7 +241,7 @@ def _run(row: Any, parent: SpanContext | None) -> Run:
         logical_date=row.logical_date,
         run_after=row.run_after,
         clear_number=row.clear_number or 0,
-        triggered_by=text_of(compat.triggered_by(row)),
+        triggered_by=text_of(schema.triggered_by(row)),
         dag_version=getattr(row, "version_number", None),
         bundle_version=row.bundle_version,
         partition_key=row.partition_key,
@@ -243,7 +254,7 @@ def _run(row: Any, parent: SpanContext | None) -> Run:
 
 def _try(row: Any) -> Try:
     return Try(
-        id=str(row.ti_id) if compat.TASK_SDK else "",
+        id=schema.try_id(row),
         task_id=row.task_id,
         map_index=row.map_index,
         try_number=row.try_number,

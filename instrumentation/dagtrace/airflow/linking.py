@@ -8,21 +8,23 @@ and the events of its ``execute`` span say what was really pulled. See docs/adr/
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from dagtrace.airflow import compat, facts
-from dagtrace.airflow.references import Reference, TaskReferences, references
+from dagtrace.airflow.compat import schema
+from dagtrace.airflow.references import Reference, TaskReferences
+from dagtrace.airflow.remembered import Remembered
 from dagtrace.masking import redact
 from dagtrace.options import options
 from dagtrace.semconv import attributes as names
-from dagtrace.telemetry.guard import guard
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from dagtrace.airflow.dag_versions import DagVersion
     from dagtrace.airflow.database import Database, Key
     from dagtrace.airflow.runs import RunIdentity
     from dagtrace.airflow.sources import Measure, Sources, XCom
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 
     Generation = Callable[[facts.Run, datetime | None], RunIdentity | None]
     """Which generation of a run a try belongs to that ended at a time; None where that is not known any more."""
-
-_VERSIONS = 1_000
-"""DAG versions whose references are remembered."""
 
 _MEASURES = 10_000
 """XComs whose size is remembered: measuring one reads it, within the database."""
@@ -48,18 +47,17 @@ class Linker:
         self._sources = sources
         self._database = database
         self._generation = generation
-        self._references: OrderedDict[str, dict[str, TaskReferences]] = OrderedDict()
-        self._measures: OrderedDict[tuple[Any, ...], Measure] = OrderedDict()
+        self._measures: Remembered[tuple[Any, ...], Measure] = Remembered(_MEASURES)
         self._triggers: dict[Key, Link] = {}
         self._asked: set[Key] = set()
 
-    def of_tries(self, new: Iterable[tuple[facts.Run, facts.Try]]) -> dict[int, list[Link]]:
+    def of_tries(
+        self, new: Iterable[tuple[facts.Run, facts.Try]], versions: Mapping[str | None, DagVersion]
+    ) -> dict[int, list[Link]]:
         """Return links by span id, of the tries that ran and whose tasks may have pulled XComs."""
-        ran = [(run, row) for run, row in new if _ran(row) and row.dag_version_id is not None]
-        known = self._known({row.dag_version_id for _, row in ran if row.dag_version_id is not None})
         pulling: list[tuple[facts.Run, facts.Try, TaskReferences]] = []
-        for run, row in ran:
-            task = known.get(row.dag_version_id or "", {}).get(row.task_id)
+        for run, row in new:
+            task = versions[row.dag_version_id].references.get(row.task_id) if _ran(row) else None
             if task is not None:
                 pulling.append((run, row, task))
         wanted = {(run.dag_id, run.run_id, source) for run, _, task in pulling for source in task.sources}
@@ -101,32 +99,16 @@ class Linker:
             if who is not None:
                 yield xcom, who, named
 
-    def _known(self, versions: set[str]) -> dict[str, dict[str, TaskReferences]]:
-        """Return what DAG versions name; each is read once, and one that cannot be read names nothing."""
-        missing = [version for version in versions if version not in self._references]
-        documents = self._sources.serialized_dags(missing) if missing else {}
-        for version in missing:
-            found: dict[str, TaskReferences] = {}
-            with guard("reading a serialized DAG"):
-                if version in documents:
-                    named = references(documents[version])
-                    found = {task_id: task for task_id, task in named.items() if task.sources}
-            self._references[version] = found
-        result = {version: self._references[version] for version in versions}
-        _forget(self._references, _VERSIONS, result)
-        return result
-
     def _measured(self, xcoms: list[XCom]) -> dict[tuple[Any, ...], Measure]:
-        new = {_identity(xcom): xcom for xcom in xcoms if _identity(xcom) not in self._measures}
+        wanted = {_identity(xcom): xcom for xcom in xcoms}
+        found = {identity: self._measures[identity] for identity in wanted if identity in self._measures}
+        new = {(x.dag_run_id, x.task_id, x.map_index, x.key): key for key, x in wanted.items() if key not in found}
         if new:
-            found = self._sources.measure(new.values())
-            for identity, xcom in new.items():
-                measure = found.get((xcom.dag_run_id, xcom.task_id, xcom.map_index, xcom.key))
-                if measure is not None:
-                    self._measures[identity] = measure
-        result = {key: self._measures[key] for key in map(_identity, xcoms) if key in self._measures}
-        _forget(self._measures, _MEASURES, result)
-        return result
+            measured = self._sources.measure(new)
+            found.update((new[primary], measure) for primary, measure in measured.items() if primary in new)
+        for identity, measure in found.items():
+            self._measures[identity] = measure
+        return found
 
     def seek(self, open_runs: Mapping[Key, facts.Run]) -> None:
         """
@@ -140,7 +122,7 @@ class Linker:
         since = now
         for key, run in open_runs.items():
             begun = run.queued_at or run.created_at
-            if key in self._triggers or begun is None or not compat.may_be_triggered(run.run_type, run.triggered_by):
+            if key in self._triggers or begun is None or not schema.may_be_triggered(run.run_type, run.triggered_by):
                 continue
             if key not in self._asked or now - begun < _SEEKING:
                 waiting.setdefault(run.run_id, []).append(key)
@@ -164,7 +146,7 @@ class Linker:
         self.forget((run.dag_id, run.run_id))
         if trigger is not None:
             return [trigger]
-        return self._asset_links(run.number) if run.run_type in compat.ASSET_TRIGGERED else []
+        return self._asset_links(run.number) if run.run_type in schema.ASSET_TRIGGERED else []
 
     def forget(self, key: Key) -> None:
         """Forget a run that is over or was deleted."""
@@ -206,7 +188,7 @@ def _of_instance(found: list[XCom], row: facts.Try, task: TaskReferences, refere
 
 
 def _is_internal(key: str) -> bool:
-    return key in compat.INTERNAL_KEYS or key.startswith("_link_")
+    return key in schema.INTERNAL_KEYS or key.startswith("_link_")
 
 
 def _identity(xcom: XCom) -> tuple[Any, ...]:
@@ -227,11 +209,3 @@ def _xcom_link(xcom: XCom, who: RunIdentity, named: bool, measure: Measure | Non
 def _of(source: Any) -> dict[str, Value | None]:
     """Return which run a link leads to, where it is another one."""
     return {names.AIRFLOW_DAG_ID: source.dag_id, names.AIRFLOW_DAG_RUN_RUN_ID: source.run_id}
-
-
-def _forget(memory: OrderedDict[Any, Any], most: int, used: Iterable[Hashable]) -> None:
-    """Keep a memory at its length: the longest unused goes."""
-    for key in used:
-        memory.move_to_end(key)
-    while len(memory) > most:
-        memory.popitem(last=False)

@@ -9,34 +9,30 @@ truth, so a try that was killed, skipped, or marked by hand is told like any oth
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
-from collections import OrderedDict
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
 from dagtrace.airflow import compat, facts, native
 from dagtrace.airflow.carriers import Carriers
+from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
-from dagtrace.airflow.groups import Groups
-from dagtrace.airflow.watermark import Watermark
+from dagtrace.airflow.remembered import Remembered
 from dagtrace.options import options
-from dagtrace.telemetry.guard import guard, guarded, unobserved
+from dagtrace.telemetry.guard import guard
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from dagtrace.airflow.dag_versions import DagVersion
     from dagtrace.airflow.database import Database, Instance, Key
     from dagtrace.airflow.facts import Run, Try
-    from dagtrace.airflow.lease import Lease
     from dagtrace.airflow.linking import Linker
     from dagtrace.airflow.runs import RunIdentity
+    from dagtrace.airflow.watermark import Watermark
     from dagtrace.record import Link
-
-_EVERY = 1.0
-"""Seconds between two looks."""
 
 _CHECKPOINT = 10.0
 """
@@ -76,13 +72,13 @@ class Reader:
     def __init__(self, database: Database, watermark: Watermark | None = None) -> None:
         self._database = database
         self._watermark = watermark
-        self._groups = Groups(database.task_groups)
+        self._versions = DagVersions(database.serialized_dags)
         kept = watermark.load() if watermark is not None else None
         self._last_id, self._open = kept or (database.newest_id(), {})
         self._looked: datetime | None = None
         self._looked_wide = time.monotonic()
         self._checkpoint = time.monotonic()
-        self._past: OrderedDict[Key, list[Run]] = OrderedDict()
+        self._past: Remembered[Key, list[Run]] = Remembered(_REMEMBERED)
         """Of finished runs, their generations."""
         self._carriers = Carriers()
         self.linker: Linker | None = None
@@ -189,7 +185,8 @@ class Reader:
             elif followed.takes(row):
                 new.append((key, row))
         rescheduled = self._database.first_pokes(new)
-        links = self._links_of([(self._open[key].run, row) for key, row in new])
+        versions = self._versions.of(row.dag_version_id for _, row in new)
+        links = self._links_of([(self._open[key].run, row) for key, row in new], versions)
         for key, row in new:
             followed = self._open[key]
             run = self._carriers.place(key, followed.run, row)
@@ -197,17 +194,17 @@ class Reader:
             if before is None and (old := earlier.get((key, row.task_id, row.map_index, row.try_number - 1))):
                 before = self._link_to(key, old)
             first = followed.first_start(row) or rescheduled.get((key, row))
-            group = self._groups.of(row.dag_version_id, row.task_id)
+            group = versions[row.dag_version_id].groups.get(row.task_id)
             row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
             of_this = [*([before] if before else ()), *links.get(row.span_id(run.who), ())]
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
             telemetry.measure(*facts.try_points(run, row))
 
-    def _links_of(self, new: list[tuple[Run, Try]]) -> dict[int, list[Link]]:
+    def _links_of(self, new: list[tuple[Run, Try]], versions: Mapping[str | None, DagVersion]) -> dict[int, list[Link]]:
         """Return links by span id; without them, spans are told all the same."""
         if self.linker is not None and new:
             with guard("linking tries"):
-                return self.linker.of_tries(new)
+                return self.linker.of_tries(new, versions)
         return {}
 
     def _link_to(self, key: Key, row: Try) -> Link | None:
@@ -254,109 +251,3 @@ class Reader:
         del self._open[key]
         self._carriers.forget(key)
         self._past[key] = [*past, followed.run][-_GENERATIONS:]
-        if len(self._past) > _REMEMBERED:
-            self._past.popitem(last=False)
-
-
-class _Thread(threading.Thread):
-    """Looks once a second while it leads, until told to stop, then once more."""
-
-    def __init__(self) -> None:
-        super().__init__(name="dagtrace-reader", daemon=True)
-        self._stopping = threading.Event()
-
-    @unobserved()
-    def run(self) -> None:
-        database: Database | None = None
-        lease: Lease | None = None
-        reader: Reader | None = None
-        last, well = False, True
-        while not last:
-            native.leave_runs_to_the_reader(turn=well)
-            last, well = self._stopping.wait(_EVERY), False
-            with guard("reading Airflow's database"):
-                database = database or open_database()
-                lease = lease or _lease_of(database)
-                if database is None or lease is None or not lease.leads():
-                    reader = None  # whoever leads now keeps the watermark; read it again when it is our turn
-                    well = True
-                    continue
-                reader = reader or _with_links(Reader(database, Watermark(database.url)), database)
-                reader.look()
-                well = True
-                if last:
-                    reader.checkpoint()
-        if lease is not None:
-            with guard("leaving Airflow's database"):
-                lease.resign()
-
-    def stop(self) -> None:
-        """Let it look a last time and deliver, within the exit budget."""
-        self._stopping.set()
-        began = time.monotonic()
-        self.join(telemetry.budget())
-        telemetry.spend(time.monotonic() - began)
-        telemetry.flush()
-
-
-def open_database() -> Database | None:
-    """Return Airflow's database, or None while Airflow has no engine."""
-    engine = compat.engine()
-    if engine is None:
-        return None
-    from dagtrace.airflow.database import Database
-
-    return Database(engine)
-
-
-def _lease_of(database: Database | None) -> Lease | None:
-    if database is None:
-        return None
-    from dagtrace.airflow.lease import Lease
-
-    return Lease(database.engine)
-
-
-def _with_links(reader: Reader, database: Database) -> Reader:
-    """Let a reader make links; where that cannot be, it tells all else."""
-    with guard("preparing links"):
-        from dagtrace.airflow.linking import Linker
-        from dagtrace.airflow.sources import Sources
-
-        reader.linker = Linker(Sources(database.engine), database, reader.generation)
-    return reader
-
-
-@unobserved()
-def tell_test(key: Key, nonce: str, clock_ns: int) -> None:
-    """Tell a run of ``dag.test()``, from the database of this process."""
-    database = open_database()
-    if database is not None:
-        _with_links(Reader(database), database).tell_test(key, nonce, clock_ns)
-
-
-def around_loop(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """
-    Run the reader beside the scheduler's loop.
-
-    The loop begins after the executors have forked their workers; one that is replaced later lets go of what it has.
-    """
-    thread = _start()
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        if thread is not None:
-            _stop(thread)
-
-
-@guarded
-def _start() -> _Thread:
-    telemetry.describe("airflow", "scheduler", lasting=True)
-    thread = _Thread()
-    thread.start()
-    return thread
-
-
-@guarded
-def _stop(thread: _Thread) -> None:
-    thread.stop()

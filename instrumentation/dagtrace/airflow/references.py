@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from dagtrace.airflow import compat
+from dagtrace.airflow.compat import schema
 
 
 RETURN_KEY = "return_value"
@@ -67,7 +67,7 @@ def references(document: Mapping[str, Any]) -> dict[str, TaskReferences]:
         for below in task.get("downstream_task_ids", ()):
             if below in found:
                 found[below].above.add(task_id)
-    for group in _mapped_groups(dag.get(compat.TASK_GROUP) or {}):
+    for group in _mapped_groups(dag.get(schema.TASK_GROUP) or {}):
         for task_id in group & found.keys():
             found[task_id].beside |= group
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, false, func, or_, select, tuple_
 
-from dagtrace.airflow import compat
+from dagtrace.airflow.compat import schema
 from dagtrace.airflow.database import chunks, text_of
 
 
@@ -104,21 +104,9 @@ class Sources:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._tries, self._history = compat.table("task_instance"), compat.table("task_instance_history")
-        self._xcoms, self._serialized = compat.table("xcom"), compat.table("serialized_dag")
-        self._rendered = compat.table("rendered_task_instance_fields")
-        self._consumed, self._events, self._assets = map(compat.table, compat.ASSETS)
-
-    def serialized_dags(self, versions: Iterable[str]) -> dict[str, Any]:
-        """Return serialized DAGs by version, as far as they are there."""
-        table = self._serialized.c
-        found: dict[str, Any] = {}
-        column = compat.version_column(table)
-        for chunk in chunks(map(compat.version_key, versions)):
-            query = select(column.label("version"), table.data, table.data_compressed)
-            for row in self._all(query.where(column.in_(chunk))):
-                found[str(row.version)] = compat.serialized_dag(row.data, row.data_compressed)
-        return found
+        self._tries, self._history = schema.table("task_instance"), schema.table("task_instance_history")
+        self._xcoms, self._rendered = schema.table("xcom"), schema.table("rendered_task_instance_fields")
+        self._consumed, self._events, self._assets = map(schema.table, schema.ASSETS)
 
     def xcoms(self, sources: Iterable[tuple[str, str, str]], indexes: Iterable[int], most: int) -> list[XCom]:
         """
@@ -147,14 +135,14 @@ class Sources:
             found += [XCom(*row)._replace(state=text_of(row.state) or "") for row in self._all(query)]
         return found
 
-    def measure(self, xcoms: Iterable[XCom]) -> dict[tuple[int, str, int, str], Measure]:
-        """Return size and type by primary key; the values stay where they are."""
+    def measure(self, xcoms: Iterable[tuple[int, str, int, str]]) -> dict[tuple[int, str, int, str], Measure]:
+        """Return size and type by primary key (run's number, task, map index, key); the values stay where they are."""
         table = self._xcoms.c
         primary = (table.dag_run_id, table.task_id, table.map_index, table.key)
-        size, first = (f(table.value, self._engine.dialect.name) for f in (compat.xcom_size, compat.xcom_first))
+        size, first = (f(table.value, self._engine.dialect.name) for f in (schema.xcom_size, schema.xcom_first))
         query = select(*primary, size.label("size"), first.label("first"))
         found: dict[tuple[int, str, int, str], Measure] = {}
-        for chunk in chunks((x.dag_run_id, x.task_id, x.map_index, x.key) for x in xcoms):
+        for chunk in chunks(xcoms):
             for row in self._all(query.where(tuple_(*primary).in_(chunk))):
                 measure = Measure(row.size or 0, _KINDS.get(row.first or "n"))
                 found[row.dag_run_id, row.task_id, row.map_index, row.key] = measure
@@ -166,14 +154,14 @@ class Sources:
         event, run = (self._consumed.c[name] for name in ("event_id", "dag_run_id"))
         query = (
             select(
-                assets[compat.ASSET_NAME],
+                assets[schema.ASSET_NAME],
                 assets.uri,
                 *(events[f"source_{name}"] for name in ("dag_id", "run_id", "task_id", "map_index")),
                 events.timestamp,
             )
             .select_from(
                 self._consumed.join(self._events, event == events.id).join(
-                    self._assets, events[compat.ASSET_ID] == assets.id
+                    self._assets, events[schema.ASSET_ID] == assets.id
                 )
             )
             .where(run == dag_run_id, events.source_task_id.is_not(None))
@@ -198,7 +186,7 @@ class Sources:
         xcoms, tries, rendered = self._xcoms.c, self._tries.c, self._rendered.c
         key = ("dag_id", "run_id", "task_id", "map_index")
         same = and_(*(xcoms[name] == tries[name] for name in key))
-        target = compat.rendered_field(rendered.rendered_fields, "trigger_dag_id").label("target")
+        target = schema.rendered_field(rendered.rendered_fields, "trigger_dag_id").label("target")
         found: list[Triggered] = []
         for chunk in chunks(dag_run_ids):
             query = (
@@ -208,10 +196,10 @@ class Sources:
                         self._rendered, and_(*(xcoms[name] == rendered[name] for name in key))
                     )
                 )
-                .where(xcoms.dag_run_id.in_(chunk), xcoms.key == compat.TRIGGERED_KEY, xcoms.timestamp >= since)
+                .where(xcoms.dag_run_id.in_(chunk), xcoms.key == schema.TRIGGERED_KEY, xcoms.timestamp >= since)
                 .limit(_MOST_ROWS)
             )
-            found += [Triggered(*row[:6], triggered_run_id=compat.xcom_value(row.value)) for row in self._all(query)]
+            found += [Triggered(*row[:6], triggered_run_id=schema.xcom_value(row.value)) for row in self._all(query)]
         return found
 
     def _all(self, query: Any) -> list[Any]:

@@ -19,7 +19,6 @@ from opentelemetry import trace
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, dag_test, runs
 from dagtrace.airflow.failures import Failure, failure_of
-from dagtrace.airflow.reader import open_database
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -44,7 +43,11 @@ def around_fetch(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ..
 def _address(triggers: Iterable[Any]) -> None:
     deferred = (trigger.task_instance for trigger in triggers)
     instances = [ti for ti in deferred if ti is not None and options().traces(ti.dag_id)]
-    database = open_database() if instances else None
+    if not instances:
+        return
+    from dagtrace.airflow.database import connect
+
+    database = connect()
     if database is None:
         return
     telemetry.describe("airflow", "triggerer", lasting=True)

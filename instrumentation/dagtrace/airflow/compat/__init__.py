@@ -10,22 +10,17 @@ that were registered in it.
 from __future__ import annotations
 
 import importlib
-import json
 import logging
 import sys
-import zlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from dagtrace.patch import Patch
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
-
-    from dagtrace.airflow.facts import Try
 
 
 def _version() -> tuple[int, int]:
@@ -85,10 +80,10 @@ TEST_TRIGGER = "test"
 
 def patches() -> list[Patch]:
     """Return the places to wrap."""
-    from dagtrace.airflow import reader, trigger
+    from dagtrace.airflow import scheduler, trigger
 
     return [
-        Patch("airflow.jobs.scheduler_job_runner", "SchedulerJobRunner._run_scheduler_loop", reader.around_loop),
+        Patch("airflow.jobs.scheduler_job_runner", "SchedulerJobRunner._run_scheduler_loop", scheduler.around_loop),
         Patch("airflow.models.trigger", "Trigger.bulk_fetch", trigger.around_fetch),
         Patch("airflow.jobs.triggerer_job_runner", "TriggerRunner.run_trigger", trigger.around_run),
         *(_sdk_patches() if TASK_SDK else _airflow_2_patches()),
@@ -259,79 +254,6 @@ def _bind_records(ids: Mapping[str, str]) -> Any:
     return make
 
 
-def engine() -> Any:
-    """Return Airflow's own SQLAlchemy engine, or None before Airflow has one."""
-    return getattr(importlib.import_module("airflow.settings"), "engine", None)
-
-
-def table(name: str) -> Any:
-    """Return one of Airflow's tables by its name in the database, or None where this version has none such."""
-    try:
-        importlib.import_module(f"airflow.models.{_MODELS[name]}")
-    except ImportError:
-        return None
-    base: Any = importlib.import_module("airflow.models.base")
-    return base.Base.metadata.tables[name]
-
-
-_MODELS = {
-    "asset": "asset",
-    "asset_event": "asset",
-    "dagrun_asset_event": "asset",
-    "dataset": "dataset",
-    "dataset_event": "dataset",
-    "dagrun_dataset_event": "dataset",
-    "rendered_task_instance_fields": "renderedtifields",
-    "xcom": "xcom",
-    "dag": "dag",
-    "dag_run": "dagrun",
-    "dag_tag": "dag",
-    "dag_version": "dag_version",
-    "serialized_dag": "serialized_dag",
-    "log": "log",
-    "task_instance": "taskinstance",
-    "task_instance_history": "taskinstancehistory",
-    "task_reschedule": "taskreschedule",
-}
-
-
-def columns(table: Any, names: Iterable[str]) -> list[Any]:
-    """Return a table's columns by their names in 3.3; those it has under another name or not at all, so labelled."""
-    from sqlalchemy import null
-
-    found: list[Any] = []
-    for name in names:
-        before = table.c.get(_BEFORE_3.get(name, name))
-        found.append(table.c.get(name, null() if before is None else before).label(name))
-    return found
-
-
-_BEFORE_3 = {"logical_date": "execution_date", "dag_version_id": "dag_id"}
-
-
-def triggered_by(row: Any) -> str | None:
-    """
-    Return who made a run.
-
-    Airflow 2 does not say, but there only ``dag.test()`` makes manual runs that are not triggered from outside.
-    """
-    if TASK_SDK:
-        return row.triggered_by
-    return TEST_TRIGGER if row.run_type == "manual" and not row.external_trigger else None
-
-
-def poke_columns(pokes: Any) -> tuple[Any, ...]:
-    """Return the columns of ``task_reschedule`` that ``poke_key`` gives; none where they have no index."""
-    if TASK_SDK:  # 3.0 has none, and a scan of the whole table each second is not worth it
-        return (pokes.c.ti_id,) if any(index.columns.keys()[0] == "ti_id" for index in pokes.indexes) else ()
-    return tuple(pokes.c[name] for name in ("dag_id", "run_id", "task_id", "map_index", "try_number"))
-
-
-def poke_key(key: tuple[str, str], row: Try) -> tuple[Any, ...]:
-    """Return the name of a try in ``task_reschedule``."""
-    return (UUID(row.id),) if TASK_SDK else (*key, row.task_id, row.map_index, row.try_number)
-
-
 _CARRIED = "dagtrace"
 
 
@@ -360,89 +282,3 @@ def given_traceparent(ti: Any) -> str | None:
 def trigger_timeout(trigger: Any) -> datetime | None:
     """Return when a trigger is cancelled because its time is up; 2.x keeps that with the task instance."""
     return getattr(trigger, "timeout_after", None) or getattr(trigger.task_instance, "trigger_timeout", None)
-
-
-def part_of_conf(column: Any, key: str) -> Any:
-    """Return the expression for one key of ``dag_run.conf``: the rest is not ours to read. In 2.x it is a pickle."""
-    return column[key] if TASK_SDK else column
-
-
-def value_in_conf(part: Any, key: str) -> Any:
-    """Return the value of a key from what ``part_of_conf`` gave."""
-    return part if TASK_SDK or not isinstance(part, dict) else part.get(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-
-
-def version_column(serialized: Any) -> Any:
-    """Return the column of ``serialized_dag`` that says which version it is of: in 2.x there is one, of the DAG."""
-    return serialized.dag_version_id if TASK_SDK else serialized.dag_id
-
-
-def version_key(version: str) -> Any:
-    """Return a DAG version as that column has it."""
-    return UUID(version) if TASK_SDK else version
-
-
-TASK_GROUP = "task_group" if TASK_SDK else "_task_group"
-"""Key of the tree of task groups in a serialized DAG."""
-
-ASSETS = (
-    ("dagrun_asset_event", "asset_event", "asset")
-    if TASK_SDK
-    else (*("dagrun_dataset_event", "dataset_event", "dataset"),)
-)
-"""Tables: which run consumed which event, the events, and what they are of."""
-
-ASSET_ID, ASSET_NAME = ("asset_id", "name") if TASK_SDK else ("dataset_id", "uri")
-"""Columns: of an event, which asset it is of; of an asset, its name."""
-
-ASSET_TRIGGERED = ("asset_triggered", "dataset_triggered")
-"""Types of the runs that consume events; no others do, also not manual runs of the same DAG."""
-
-TRIGGERED_KEY = "trigger_run_id"
-"""Key of the XCom in which ``TriggerDagRunOperator`` leaves the id of the run that it made."""
-
-INTERNAL_KEYS = ("skipmixin_key", TRIGGERED_KEY)
-"""Keys of XComs that Airflow's own code leaves for itself; so are all that begin with ``_link_``."""
-
-
-def may_be_triggered(run_type: str, triggered_by: str | None) -> bool:
-    """Return whether a task may have made the run; Airflow 2 does not say, there every manual run may be one."""
-    return triggered_by == "operator" or (triggered_by is None and run_type in ("manual", "operator_triggered"))
-
-
-def serialized_dag(data: Any, compressed: bytes | None) -> Any:
-    """Return a serialized DAG as plain data (``[core] compress_serialized_dags``)."""
-    return json.loads(zlib.decompress(compressed)) if compressed else data
-
-
-def xcom_size(value: Any, dialect: str) -> Any:
-    """Return the expression for the bytes of an XCom as the database has it: text of JSON (Airflow 2: bytes of it)."""
-    import sqlalchemy as sa
-
-    if isinstance(value.type, sa.LargeBinary):
-        return sa.func.octet_length(value) if dialect == "postgresql" else sa.func.length(value)
-    if dialect == "postgresql":
-        return sa.func.octet_length(sa.cast(value, sa.Text))
-    return sa.func.length(sa.cast(value, sa.LargeBinary if dialect == "sqlite" else sa.CHAR))
-
-
-def xcom_first(value: Any, dialect: str) -> Any:
-    """Return the expression for the first character of an XCom's JSON, which tells its type."""
-    import sqlalchemy as sa
-
-    if isinstance(value.type, sa.LargeBinary):
-        first = sa.func.substr(value, 1, 1)
-        return sa.func.encode(first, "escape") if dialect == "postgresql" else sa.cast(first, sa.CHAR)
-    return sa.func.substr(sa.cast(value, sa.CHAR if dialect == "mysql" else sa.Text), 1, 1)
-
-
-def xcom_value(value: Any) -> str:
-    """Return a small XCom of Airflow's own as text (Airflow 2: the column holds bytes of JSON)."""
-    return str(json.loads(value) if isinstance(value, bytes) else value)
-
-
-def rendered_field(column: Any, name: str) -> Any:
-    """Return the expression for one rendered template field of a task, as text."""
-    import sqlalchemy as sa
-
-    return sa.type_coerce(column, sa.JSON)[name].as_string()
