@@ -68,7 +68,7 @@ def test_what_came_back_is_what_the_caller_gets() -> None:
 
 def test_another_run_is_named() -> None:
     """A pull from another DAG or run says which."""
-    pulls._note({**SOURCE, "run_id": "old"}, None, ("v",))
+    pulls._note({**SOURCE, "run_id": "old"}, "v")
     (event,) = told()
     assert (event[names.AIRFLOW_DAG_ID], event[names.AIRFLOW_DAG_RUN_RUN_ID]) == ("d", "old")
 
@@ -76,8 +76,8 @@ def test_another_run_is_named() -> None:
 def test_thousands_of_pulls_are_few_events() -> None:
     """Items of one sequence count up; different XComs are kept to a bound."""
     for i in range(1000):
-        pulls._note(SOURCE, None, (i,))
-        pulls._note(SOURCE, i, (i,))
+        pulls._note(SOURCE, i)
+        pulls._note({**SOURCE, "map_index": i}, i)
     events = told()
     assert events[0][names.AIRFLOW_XCOM_COUNT] == 1000
     assert len(events) == pulls._MOST
@@ -96,6 +96,6 @@ def test_a_failing_pull_fails_as_it_would() -> None:
 
 def test_the_next_task_begins_with_nothing() -> None:
     """``dag.test()`` runs many tasks in one process."""
-    pulls._note(SOURCE, None, ("v",))
+    pulls._note(SOURCE, "v")
     assert pulls.around_task(lambda: "result", None, (), {}) == "result"
     assert told() == []

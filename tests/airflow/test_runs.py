@@ -128,7 +128,7 @@ def test_every_process_tells_the_same_run(fresh: Path, monkeypatch: pytest.Monke
         given.append(traceparent)
 
     monkeypatch.setattr(trigger.compat, "give_traceparent", give)
-    trigger._address([SimpleNamespace(task_instance=ti)])
+    trigger._address({1: SimpleNamespace(task_instance=ti)})
     handed = SpanContext.parse(given[0])
     assert handed is not None
 

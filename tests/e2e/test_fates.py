@@ -11,9 +11,9 @@ import pytest
 
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.semconv import attributes as names
-from support.airflow import run
 from support.audit import audit
 from support.cells import AIRFLOW, EXCEPTIONS
+from support.explain import plans_of
 from support.hands import MARKED
 from support.runs import Ran
 
@@ -30,16 +30,11 @@ def ran(fates: Ran) -> Ran:
     return fates
 
 
-EXPLAIN = """
-import json
+QUERIES = """
 from datetime import datetime, timezone
-from airflow import settings
 from dagtrace.airflow.compat import VERSION
 from dagtrace.airflow.database import Database
-from sqlalchemy import event
 
-asked = []
-event.listen(settings.engine, "before_cursor_execute", lambda c, cur, sql, values, *_: asked.append((sql, values)))
 database = Database(settings.engine)
 database.open_and_new(database.newest_id())
 (run,) = [run for _, run in database.runs([("fates", "all")])]
@@ -52,12 +47,6 @@ assert len(database.first_pokes(tries)) == (VERSION != (3, 0))  # there the tabl
 database.still_running(("fates", "all"))
 database.describe(run)
 assert database.serialized_dags([tries[0][1].dag_version_id])
-queries, plans = list(asked), {}  # the listener hears the EXPLAINs, too
-with settings.engine.connect() as connection:
-    connection.exec_driver_sql("set enable_seqscan = off")
-    for sql, values in queries:
-        plans[sql] = [row[0] for row in connection.exec_driver_sql("explain " + sql, values)]
-print(json.dumps(plans))
 """
 
 
@@ -232,7 +221,7 @@ def test_a_cleared_run_is_a_new_trace_linked_to_the_old(ran: Ran) -> None:
 
 def test_the_readers_queries_use_indexes(ran: Ran) -> None:
     """No query of the reader needs to read a whole table: with sequential scans discouraged, PostgreSQL plans none."""
-    plans = json.loads(run(ran.env, "python", "-c", EXPLAIN).stdout.splitlines()[-1])
+    plans = plans_of(QUERIES, ran.env)
     assert len(plans) >= 8
     scans = {sql: plan for sql, plan in plans.items() if any("Seq Scan" in line for line in plan)}
     assert scans == {}

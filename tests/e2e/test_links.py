@@ -13,6 +13,7 @@ from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
 from support.airflow import DAGS, Airflow, run
+from support.explain import plans_of
 from support.runs import Ran
 
 
@@ -70,16 +71,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, log: list[
         yield ran
 
 
-EXPLAIN = """
-import json
+QUERIES = """
 from datetime import datetime, timezone
-from airflow import settings
 from dagtrace.airflow.database import Database
 from dagtrace.airflow.sources import Sources
-from sqlalchemy import event
 
-asked = []
-event.listen(settings.engine, "before_cursor_execute", lambda c, cur, sql, values, *_: asked.append((sql, values)))
 runs = Database(settings.engine).runs([("links", "all"), ("placed", "as_text")])
 sources = Sources(settings.engine)
 xcoms = sources.xcoms([("links", "all", "one"), ("links", "all", "several")], [2], 128)
@@ -88,12 +84,6 @@ assert len(sources.measure((x.dag_run_id, x.task_id, x.map_index, x.key) for x i
 sources.asset_events(runs[0][0], 10)
 sources.tries_of([("links", "all", "one", -1)])
 sources.triggered([number for number, _ in runs], datetime.now(timezone.utc))
-queries, plans = list(asked), {}  # the listener hears the EXPLAINs, too
-with settings.engine.connect() as connection:
-    connection.exec_driver_sql("set enable_seqscan = off")
-    for sql, values in queries:
-        plans[sql] = [row[0] for row in connection.exec_driver_sql("explain " + sql, values)]
-print(json.dumps(plans))
 """
 
 
@@ -406,8 +396,8 @@ def test_a_single_trace_holds_one_run(ran: Ran) -> None:
 
 def test_the_linkers_queries_use_indexes_and_fetch_no_value(ran: Ran) -> None:
     """With sequential scans discouraged PostgreSQL plans none; of XComs only a triggered run's id is fetched."""
-    plans = json.loads(run(ran.env, "python", "-c", EXPLAIN).stdout.splitlines()[-1])
-    assert len(plans) == 9
+    plans = plans_of(QUERIES, ran.env)
+    assert len(plans) == 8
     assert {sql: plan for sql, plan in plans.items() if any("Seq Scan" in line for line in plan)} == {}
     fetching = [
         sql for sql in plans if "xcom.value" in sql.partition(" FROM ")[0].replace("CAST(xcom.value AS TEXT)", "")

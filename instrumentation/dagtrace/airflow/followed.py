@@ -89,11 +89,11 @@ class Followed:
 
     def first_start(self, row: Try) -> datetime | None:
         """Return when a try's first poke started, if that was seen."""
-        return self._first.get(row.span_id(self.run.who))
+        return self._first.get(row.span_id(self.run.who)) if self._first else None
 
     def link_before(self, row: Try) -> Link | None:
         """Return a link to the try before this one, if that is of this generation, too."""
-        before = dataclasses.replace(row, try_number=row.try_number - 1)
-        if before.span_id(self.run.who) not in self.told:
+        before = (row.task_id, row.map_index, row.try_number - 1)
+        if row.try_number <= 1 or self.run.who.try_id(*before) not in self.told:
             return None
-        return facts.link(self.run.who, facts.RETRY, (before.task_id, before.map_index, before.try_number))
+        return facts.link(self.run.who, facts.RETRY, before)

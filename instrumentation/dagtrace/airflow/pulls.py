@@ -48,14 +48,14 @@ def around_task(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
 def around_one(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``BaseXCom.get_one``; its arguments are keywords."""
     value = wrapped(*args, **kwargs)
-    _note(kwargs, kwargs.get("map_index"), () if value is None else (value,))
+    _note(kwargs, value)
     return value
 
 
 def around_all(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``BaseXCom.get_all``, which gives a list or None."""
     values = wrapped(*args, **kwargs)
-    _note(kwargs, None, values or ())
+    _note_all(kwargs, values)
     return values
 
 
@@ -64,7 +64,7 @@ async def around_one_async(
 ) -> Any:
     """Wrap ``BaseXCom.aget_one``."""
     value = await wrapped(*args, **kwargs)
-    _note(kwargs, kwargs.get("map_index"), () if value is None else (value,))
+    _note(kwargs, value)
     return value
 
 
@@ -73,7 +73,7 @@ async def around_all_async(
 ) -> Any:
     """Wrap ``BaseXCom.aget_all``."""
     values = await wrapped(*args, **kwargs)
-    _note(kwargs, None, values or ())
+    _note_all(kwargs, values)
     return values
 
 
@@ -85,14 +85,23 @@ def around_item(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
 
 
 @guarded
-def _note_item(sequence: Any, args: tuple[Any, ...], result: Any) -> None:
-    task, ti = sequence._xcom_arg.operator, sequence._ti
-    source = {"dag_id": task.dag_id, "run_id": ti.run_id, "task_id": task.task_id, "key": sequence._xcom_arg.key}
-    _note(source, None, result if isinstance(args[0], slice) else (result,))
+def _note(source: dict[str, Any], value: Any) -> None:
+    _count(source, source.get("map_index"), () if value is None else (value,))
 
 
 @guarded
-def _note(source: dict[str, Any], map_index: int | None, values: Sequence[Any]) -> None:
+def _note_all(source: dict[str, Any], values: Sequence[Any] | None) -> None:
+    _count(source, None, () if values is None else values)
+
+
+@guarded
+def _note_item(sequence: Any, args: tuple[Any, ...], result: Any) -> None:
+    task, ti = sequence._xcom_arg.operator, sequence._ti
+    source = {"dag_id": task.dag_id, "run_id": ti.run_id, "task_id": task.task_id, "key": sequence._xcom_arg.key}
+    _count(source, None, result if isinstance(args[0], slice) else (result,))
+
+
+def _count(source: dict[str, Any], map_index: int | None, values: Sequence[Any]) -> None:
     key = (source["dag_id"], source["run_id"], source["task_id"], map_index, source["key"])
     pull = _pulls.get(key)
     if pull is None:

@@ -55,9 +55,14 @@ def around_fork(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
     """Wrap ``ActivitySubprocess.start``: leave a note for the child to find."""
     with handover.offered() as note:
         process = wrapped(*args, **kwargs)
+    _adopt(process, note)
+    return process
+
+
+@guarded
+def _adopt(process: Any, note: Handover | None) -> None:
     if note is not None:
         _children[process.pid] = note
-    return process
 
 
 def around_started(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -27,21 +27,20 @@ from dagtrace.telemetry.guard import guarded
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Mapping
     from datetime import datetime
 
 
 def around_fetch(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``Trigger.bulk_fetch``, by which the triggerer loads the triggers it will run: send each try's id along."""
     found = wrapped(*args, **kwargs)
-    if found:
-        _address(found.values())
+    _address(found)
     return found
 
 
 @guarded
-def _address(triggers: Iterable[Any]) -> None:
-    deferred = (trigger.task_instance for trigger in triggers)
+def _address(triggers: Mapping[int, Any]) -> None:
+    deferred = (trigger.task_instance for trigger in triggers.values())
     instances = [ti for ti in deferred if ti is not None and options().traces(ti.dag_id)]
     if not instances:
         return
