@@ -68,7 +68,9 @@ def call(patch: Patch, result: Any, *, by_name: bool = False) -> Any:
         return plain()
 
     wrapped = coroutine if is_async else plain
-    named = dict.fromkeys(("id", "pid", "ti", "context", "trigger", "msg"), strange) if by_name else {}
+    named: dict[str, Any] = {}
+    if by_name:
+        named.update(dict.fromkeys(("id", "pid", "ti", "context", "trigger", "msg"), strange))
     out = patch.wrapper(wrapped, strange, () if by_name else (strange,) * 6, named)
     return asyncio.run(out) if is_async else out
 
