@@ -117,7 +117,7 @@ def test_every_process_tells_the_same_run(fresh: Path, monkeypatch: pytest.Monke
     in_database = Run(**row)
     by_scheduler = in_database.who
 
-    execution.Execution(ti, SimpleNamespace(task_type="Operator")).end(None)
+    execution.Execution(ti, SimpleNamespace(task_type="Operator")).tell(None)
     supervisor._started("id", SimpleNamespace(dag_run=run))
     told.append(ends.span(ti, supervisor._starts.pop("id").who, ends.End(1, 1, 2, 3), None))
     given: list[str] = []

@@ -1,7 +1,9 @@
 """
 The task process: tells ``execute``, and makes it the current span while the operator runs.
 
-One function is wrapped, the one every normal, mapped, resumed and sensor task goes through; it sees the real exception.
+One function is wrapped that every normal, mapped, resumed and sensor task goes through; it sees the real exception. The
+span is told when Airflow's own work around it is done, too: what goes wrong there (templates, hooks, XComs) fails the
+task as well, and nobody else would say why.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -17,7 +19,7 @@ from opentelemetry import trace
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, dag_test, handover, native, pulls, runs
 from dagtrace.airflow.current import CurrentSpan
-from dagtrace.airflow.failures import Failure, failure_of, triggers_dag_run
+from dagtrace.airflow.failures import Failure, failure_of, is_control_flow, triggers_dag_run
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
 class Execution:
     """One process's work on one try, from before the operator's ``execute`` to after it."""
 
-    def __init__(self, ti: Any, task: Any) -> None:
-        self._start_ns = time.time_ns()
+    def __init__(self, ti: Any, task: Any, start_ns: int | None = None) -> None:
+        self._start_ns = start_ns or time.time_ns()
+        self._end_ns: int | None = None
         run = runs.identify(ti.dag_id, ti.run_id, *compat.start_and_conf(ti), dag_test.nonce(ti.dag_id))
         run = run.below(native.kept_of(ti))
         self._run = ti.dag_id, ti.run_id
@@ -63,16 +66,25 @@ class Execution:
 
     def end(self, error: BaseException | None, state: object = None, end_date: datetime | None = None) -> None:
         """
-        Tell the span; ``error`` is what ``execute`` raised, also where that is control flow.
+        Take note that ``execute`` is over, which happens once; ``error`` is what it raised, control flow included.
 
         ``state`` is what became of the task where no exception says so, ``end_date`` the end that its try was given.
         """
-        end_ns = time.time_ns() if end_date is None else identity.nanoseconds(end_date)
+        if self._end_ns is not None:
+            return
+        self._end_ns = time.time_ns() if end_date is None else identity.nanoseconds(end_date)
         otel_context.detach(self._token)
-        compat.unbind_from_logs(self._logs)
-        failure = failure_of(error, end_ns)
+        self._failure = failure_of(error, self._end_ns)
         if getattr(state, "value", state) in compat.FAILED_STATES:
-            failure = Failure("the run could not be triggered, or failed", (), {names.ERROR_TYPE: "failed"})
+            self._failure = Failure("the run could not be triggered, or failed", (), {names.ERROR_TYPE: "failed"})
+
+    def tell(self, error: BaseException | None) -> None:
+        """Tell the span; ``error`` is what failed the task, in ``execute`` or outside of it."""
+        self.end(None)  # an Airflow that did not do what an exception asked for
+        compat.unbind_from_logs(self._logs)
+        end_ns, failure = self._end_ns or 0, self._failure
+        if failure.message is None:
+            failure = failure_of(error, time.time_ns())
         if self._note is not None and self._note.outlives():
             self._attributes[names.DAGTRACE_ASYNC] = True
         telemetry.tell(
@@ -101,18 +113,82 @@ def _hand_over(note: handover.Handover, pid: int) -> None:
         note.delivered()
 
 
-def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap ``task_runner._run_execute_callable(context, execute, task)``; the user's exception passes as it is."""
-    execution = _begin(args, kwargs)
-    if execution is None:
-        return wrapped(*args, **kwargs)
+_at_work: Execution | None = None
+"""What this process executes; one task at a time, also in ``dag.test()``."""
+
+
+def around_task(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap what Airflow does with one task, from its templates to the last XCom: ``run(ti, …)``."""
+    entered = _enter(args, kwargs)
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        _end(execution, error)
+        _leave(entered, error)
         raise
-    _end(execution, None)
+    _leave(entered, None, result)
     return result
+
+
+class _Entered(NamedTuple):
+    ti: Any
+    start_ns: int
+    outer: Execution | None
+    """Of a task that runs another one's DAG by ``dag.test()``."""
+
+
+@guarded
+def _enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Entered:
+    global _at_work
+    pulls.forget()
+    outer, _at_work = _at_work, None
+    return _Entered(kwargs.get("ti", args[0] if args else None), time.time_ns(), outer)
+
+
+@guarded
+def _leave(entered: _Entered | None, error: BaseException | None, result: Any = None) -> None:
+    global _at_work
+    if entered is None:
+        return
+    execution, _at_work = _at_work, entered.outer
+    error = error or compat.error_in(result)
+    if execution is None and error is not None and not is_control_flow(error):
+        execution = _begin(entered.ti, entered.ti.task, entered.start_ns)
+    if execution is not None:
+        execution.tell(error)
+
+
+def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap ``task_runner._run_execute_callable(context, execute, task)``; the user's exception passes as it is."""
+    _begin_execute(args, kwargs)
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        _end(error)
+        raise
+    _end(None)
+    return result
+
+
+@guarded
+def _begin_execute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    global _at_work  # noqa: PLW0603
+    _at_work = _begin(*compat.task_of(args, kwargs))
+
+
+def _begin(ti: Any, task: Any, start_ns: int | None = None) -> Execution | None:
+    if not options().traces(ti.dag_id):
+        return None
+    telemetry.describe("airflow", "worker")
+    also(compat.mask_as_airflow)
+    telemetry.offer_user_provider()
+    return Execution(ti, task, start_ns)
+
+
+@guarded
+def _end(error: BaseException | None) -> None:
+    # A run that is to be triggered is: by Airflow, now, which is this task's work (`around_trigger_dag_run`).
+    if _at_work is not None and not triggers_dag_run(error):
+        _at_work.end(error)
 
 
 def around_process(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -128,32 +204,6 @@ def _deliver() -> None:
     note = handover.take()
     if telemetry.flush() and note is not None:
         note.delivered()
-
-
-@guarded
-def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
-    ti, task = compat.task_of(args, kwargs)
-    if not options().traces(ti.dag_id):
-        return None
-    telemetry.describe("airflow", "worker")
-    also(compat.mask_as_airflow)
-    telemetry.offer_user_provider()
-    return Execution(ti, task)
-
-
-@guarded
-def _end(execution: Execution, error: BaseException | None) -> None:
-    global _triggering  # noqa: PLW0603
-    _end_triggering()  # an Airflow that did not do what the exception asked for
-    if triggers_dag_run(error):
-        _triggering = execution
-        atexit.register(_end_triggering)
-    else:
-        execution.end(error)
-
-
-_triggering: Execution | None = None
-"""Has raised ``DagRunTriggerException``: its work is Airflow's now, in this process."""
 
 
 def around_trigger_dag_run(
@@ -175,9 +225,7 @@ def around_trigger_dag_run(
 
 
 @guarded
-def _end_triggering(error: BaseException | None = None, result: Any = (None, None)) -> None:
-    global _triggering
-    execution, _triggering = _triggering, None
-    if execution is not None:
+def _end_triggering(error: BaseException | None, result: Any = (None, None)) -> None:
+    if _at_work is not None:
         message, state = result
-        execution.end(error, state, getattr(message, "end_date", None))
+        _at_work.end(error, state, getattr(message, "end_date", None))

@@ -39,10 +39,9 @@ class _Pull:
 _pulls: dict[_Source, _Pull] = {}
 
 
-def around_task(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap what runs one task, from before its arguments are resolved: what was pulled before is not this one's."""
+def forget() -> None:
+    """Begin a task, before its arguments are resolved: what was pulled before is not this one's."""
     _pulls.clear()
-    return wrapped(*args, **kwargs)
 
 
 def around_one(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -97,7 +97,7 @@ def _sdk_patches() -> list[Patch]:
     execute = "_run_execute_callable" if VERSION >= (3, 3) else "_execute_task"
     xcoms = "airflow.sdk.bases.xcom"
     found = [
-        Patch("airflow.sdk.execution_time.task_runner", "run", pulls.around_task),
+        Patch("airflow.sdk.execution_time.task_runner", "run", execution.around_task),
         Patch(xcoms, "BaseXCom.get_one", pulls.around_one),
         Patch(xcoms, "BaseXCom.get_all", pulls.around_all),
         Patch("airflow.sdk.execution_time.lazy_sequence", "LazyXComSequence.__getitem__", pulls.around_item),
@@ -127,6 +127,7 @@ def _airflow_2_patches() -> list[Patch]:
 
     runner = "airflow.task.task_runner.standard_task_runner"
     return [
+        Patch("airflow.models.taskinstance", "_run_raw_task", execution.around_task),
         Patch("airflow.models.taskinstance", "_execute_task", execution.around_execute),
         Patch("airflow.cli.commands.task_command", "_run_raw_task", execution.around_process),
         Patch("airflow.models.dag", "DAG.test", dag_test.around_test),
@@ -192,6 +193,11 @@ def task_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]
         return ti, ti.task
     context: Any = kwargs.get("context", args[0] if args else None)
     return context["ti"], context["ti"].task
+
+
+def error_in(result: Any) -> BaseException | None:
+    """Return what failed a task, from the result of Airflow 3's ``run`` (state, message, error); 2.x raises it."""
+    return result[2] if TASK_SDK and result is not None else None
 
 
 def start_and_conf(ti: Any) -> tuple[datetime | None, Any]:
