@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.airflow import Airflow, run
-from support.cells import AIRFLOW
+from support.airflow import Airflow, dags_in
 from support.dag_test import InProcess
 from support.hands import RUN, SETTINGS, Hands
 from support.postgres import Postgres
@@ -21,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-DAGS = Path(__file__).parent.parent / "dags"
+TESTS = Path(__file__).parent.parent
+DAGS = TESTS / "dags"
 
 
 @pytest.fixture(scope="session")
@@ -80,36 +79,37 @@ def fates(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
     once, all fates a task brings about itself, a run cleared after its end, and all that hands do from outside.
     """
     folder = tmp_path_factory.mktemp("fates")
+    dags = dags_in(folder, "fates.py", "hands.py", "small.py")
     settings = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        **SETTINGS,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "PYTHONPATH": f"{dags}:{TESTS}",
         "FATES_HOME": str(folder),
         "DAGTRACE_FLUSH_TIMEOUT": "60",  # a machine that is busy with many tests would lose spans in 2 s
     }
-    if AIRFLOW < (3,):
-        yield from fates_of_airflow_2(folder, postgres.database(), settings)
-        return
-    with Airflow(folder, postgres.database(), **settings, **SETTINGS) as airflow:
+    with Airflow(folder, postgres.database(), **settings) as airflow:
         hands = Hands(airflow)
-        hands.trigger("slow", "restarted")
-        hands.trigger("slow", "blinked")
+        api = hands.api
+        api.trigger("slow", "restarted")
+        api.trigger("slow", "blinked")
         hands.wait_for("running", "sleeps", dag_id="slow", run_id="restarted")
         hands.wait_for("running", "sleeps", dag_id="slow", run_id="blinked")
         airflow.stop("scheduler")
-        hands.mark_run("slow", "blinked", "success")
-        hands.clear_run("slow", "blinked")
+        api.mark_run("slow", "blinked", "success")
+        api.clear_run("slow", "blinked")
         airflow.start("scheduler")
         airflow.start("scheduler-2")
         airflow.start("triggerer")
-        hands.trigger("hands", RUN)
-        hands.trigger("stopped", "success")
-        hands.trigger("stopped", "failed")
-        hands.trigger("timed_out", "late")
-        hands.trigger("small", "cleared")
-        hands.trigger("fates", "all")
+        api.trigger("hands", RUN)
+        api.trigger("stopped", "success")
+        api.trigger("stopped", "failed")
+        api.trigger("timed_out", "late")
+        api.trigger("small", "cleared")
+        api.trigger("fates", "all")
         hands()
         assert airflow.wait("slow", "restarted") == "success"
         assert airflow.wait("small", "cleared") == "success"
-        hands.clear("traced", dag_id="small", run_id="cleared")
+        api.clear("small", "cleared", "traced")
         assert airflow.wait("fates", "all") == "failed"
         assert airflow.wait("hands", RUN) == "failed"
         assert airflow.wait("stopped", "success") == "success"
@@ -120,28 +120,4 @@ def fates(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
         airflow.stop("scheduler")
         airflow.stop("scheduler-2")
         airflow.stop("triggerer")
-        yield Ran(airflow.traces, airflow.query, airflow.env)
-
-
-def fates_of_airflow_2(folder: Path, database: str, settings: dict[str, str]) -> Iterator[Ran]:
-    """Do what of this needs no hands: they use Airflow 3's API."""
-    with Airflow(folder, database, **settings) as airflow:
-        airflow.trigger_all(("slow", "restarted", {}))
-        running = "select 1 from task_instance where task_id = 'sleeps' and state = 'running'"
-        deadline = time.monotonic() + 180
-        while not airflow.query(running):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        airflow.stop("scheduler")
-        airflow.start("scheduler")
-        airflow.start("scheduler-2")
-        airflow.start("triggerer")
-        airflow.trigger_all(("fates", "all", {}), ("small", "cleared", {}))
-        assert airflow.wait("slow", "restarted") == "success"
-        assert airflow.wait("small", "cleared") == "success"
-        run(airflow.env, "airflow", "tasks", "clear", "small", "--task-regex", "traced", "--yes")
-        assert airflow.wait("fates", "all") == "failed"
-        assert airflow.wait("small", "cleared") == "success"
-        for name in ("scheduler", "scheduler-2", "triggerer"):
-            airflow.stop(name)
         yield Ran(airflow.traces, airflow.query, airflow.env)

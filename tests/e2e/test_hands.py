@@ -9,17 +9,13 @@ import pytest
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.semconv import attributes as names
 from support.audit import audit
-from support.cells import AIRFLOW
 from support.hands import MARKED, RUN
 
 
 if TYPE_CHECKING:
     from support.runs import Ran
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(AIRFLOW < (3,), reason="the hands use the REST API of Airflow 3"),
-]
+pytestmark = pytest.mark.real
 
 
 def trace_of(ran: Ran, dag_id: str, run_id: str) -> Trace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import pytest
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
-from support.airflow import DAGS, Airflow, run
+from support.airflow import Airflow, dags_in, run
 from support.explain import plans_of
 from support.runs import Ran
 
@@ -41,9 +40,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, log: list[
     """Run every DAG that leaves links, some of them in a trace from outside, and one of them cleared in its middle."""
     folder = tmp_path_factory.mktemp("links")
     # What is told is looked at here, not how long that takes.
-    dags = tmp_path_factory.mktemp("links-dags")  # none of the other tests' assets and timetables beside them
-    shutil.copy(DAGS / "links.py", dags)
-    settings = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "DAGTRACE_FLUSH_TIMEOUT": "30"}
+    dags = str(dags_in(folder, "links.py"))
+    settings = {"AIRFLOW__CORE__DAGS_FOLDER": dags, "PYTHONPATH": dags, "DAGTRACE_FLUSH_TIMEOUT": "30"}
     with Airflow(folder, postgres.database(), **settings) as airflow:
         parents: dict[str, Any] = {
             "as_text": OUTSIDE.traceparent,
@@ -356,7 +354,7 @@ def test_a_malformed_parent_is_one_warning_and_no_parent(ran: Ran, log: list[str
     root = root_of(ran, "placed", "malformed")
     assert root.span.parent_id is None
     assert [n.span.name for n in root.walk()][1:] == ["task_instance reads_conf", "execute _PythonDecoratedOperator"]
-    (said,) = (line for line in log[0].splitlines() if PARENT in line)
+    (said,) = (line for line in log[0].splitlines() if f"{PARENT} in its conf" in line)
     assert "run malformed of placed" in said
     assert "nonsense" not in said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -30,6 +31,15 @@ for command in json.loads(sys.argv[1]):
     arguments = get_parser().parse_args(command)
     arguments.func(arguments)
 """
+
+
+def dags_in(folder: Path, *names: str) -> Path:
+    """Return a new DAGs folder with these files and what they import, so that no other test's DAGs are beside them."""
+    dags = folder / "dags"
+    dags.mkdir(parents=True)
+    for name in ("versions.py", *names):
+        shutil.copy(DAGS / name, dags)
+    return dags
 
 
 def environment(home: Path, traces: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -115,10 +125,11 @@ class Airflow:
                 "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
                 "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # on a busy machine 5 s are few
                 "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+                "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # of Airflow 2's supervisors
                 **extra,
             },
         )
-        self.api = f"http://127.0.0.1:{port}/api/v2"
+        self._version = f"http://127.0.0.1:{port}/api/{'v2' if AIRFLOW >= (3,) else 'v1'}/version"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -148,8 +159,12 @@ class Airflow:
                 stderr=log,
                 start_new_session=True,
             )
-        if name == "api-server":
-            self._wait_for_api()
+        if name in ("api-server", "webserver"):
+            self._wait_for_api(name)
+
+    def runs(self, name: str) -> bool:
+        """Return whether one of the processes was started."""
+        return name in self._processes
 
     def stop(self, name: str, timeout: float = 60) -> float:
         """Ask one of the processes to end as an operator would (SIGTERM); return how long it took, in seconds."""
@@ -196,12 +211,12 @@ class Airflow:
         """Ask the database, past Airflow's code and ours."""
         return asking(self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])(sql, *values)
 
-    def _wait_for_api(self, timeout: float = 120) -> None:
+    def _wait_for_api(self, name: str, timeout: float = 120) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"{self.api}/version", timeout=5):
+                with urllib.request.urlopen(self._version, timeout=5):
                     return
             except OSError:
                 time.sleep(0.5)
-        raise AssertionError(f"the API server does not answer:\n{self.log('api-server')[-4000:]}")
+        raise AssertionError(f"the {name} does not answer:\n{self.log(name)[-4000:]}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 from support.airflow import run
+from support.api import ALL_ADMINS, Api
 
 
 if TYPE_CHECKING:
@@ -26,49 +24,23 @@ MARKED = {("hands", RUN, "marked_late", -1, 1): "failed"}
 
 
 SETTINGS = {
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "true",
+    **ALL_ADMINS,
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor,Pods:support.pods.Pods",
     "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "PYTHONPATH": str(Path(__file__).parent.parent),
+    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "20",  # the same two in Airflow 2
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
 }
 
 
 class Hands:
-    """An operator of an Airflow 3 whose API server lets everybody do everything (SETTINGS)."""
+    """An operator of an Airflow that was started with SETTINGS, and has ``support`` on its PYTHONPATH."""
 
     def __init__(self, airflow: Airflow) -> None:
+        self.api = Api(airflow)
         self._airflow = airflow
         self._home = Path(airflow.env["FATES_HOME"])
-
-    def trigger(self, dag_id: str, run_id: str) -> None:
-        """Make a manual run; the command line would take seconds for it."""
-        self._call("POST", f"dags/{dag_id}/dagRuns", dag_run_id=run_id, logical_date=None)
-
-    def mark(self, task_id: str, state: str, dag_id: str = "hands", run_id: str = RUN) -> None:
-        """Set the state of a task, as the button "Mark as …" does."""
-        self._call("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", new_state=state)
-
-    def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
-        """Set the state of a run, as its button does."""
-        self._call("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", state=state)
-
-    def clear(self, *task_ids: str, dag_id: str = "hands", run_id: str = RUN, downstream: bool = False) -> None:
-        """Clear tasks of a run, as the button does."""
-        self._call(
-            "POST",
-            f"dags/{dag_id}/clearTaskInstances",
-            dry_run=False,
-            dag_run_id=run_id,
-            task_ids=task_ids,
-            only_failed=False,
-            include_downstream=downstream,
-        )
-
-    def clear_run(self, dag_id: str, run_id: str) -> None:
-        """Clear a run with all of its tasks."""
-        self._call("POST", f"dags/{dag_id}/dagRuns/{run_id}/clear", dry_run=False)
 
     def wait_for(self, state: str, *task_ids: str, dag_id: str = "hands", run_id: str = RUN) -> None:
         """Wait until each of these tasks, all of its map indices, is in a state."""
@@ -110,15 +82,16 @@ class Hands:
         orphan, victim = self.process("outlives"), self.process("is_killed_by_another")
         os.kill(orphan.ppid(), signal.SIGKILL)
         os.kill(victim.pid, signal.SIGKILL)
-        self.mark("marked_success", "success")
-        self.mark("marked_failed", "failed")
-        self.mark("marked_late", "success")
-        self.clear("cleared")
-        self.clear("shrinks", downstream=True)
-        self.clear("restarted")
-        self.clear("ends")
-        self.mark_run("stopped", "success", "success")
-        self.mark_run("stopped", "failed", "failed")
+        api = self.api
+        api.mark("hands", RUN, "marked_success", "success")
+        api.mark("hands", RUN, "marked_failed", "failed")
+        api.mark("hands", RUN, "marked_late", "success")
+        api.clear("hands", RUN, "cleared")
+        api.clear("hands", RUN, "shrinks", downstream=True)
+        api.clear("hands", RUN, "restarted")
+        api.clear("hands", RUN, "ends")
+        api.mark_run("stopped", "success", "success")
+        api.mark_run("stopped", "failed", "failed")
         self.say("shrunk")
         run(self._airflow.env, "airflow", "dags", "reserialize")
 
@@ -128,16 +101,3 @@ class Hands:
         self.say("outlived")
         orphan.wait(60)
         self.say("release")
-
-    def _call(self, method: str, path: str, **body: Any) -> None:
-        request = urllib.request.Request(
-            f"{self._airflow.api}/{path}",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-            method=method,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60):
-                pass
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path} {body}: {error.code} {error.read().decode()}") from None

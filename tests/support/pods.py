@@ -25,16 +25,22 @@ class Pods(BaseExecutor):
         self._pods: dict[Any, subprocess.Popen[bytes]] = {}
 
     def _process_workloads(self, workload_items: Any) -> None:
+        module = "airflow.sdk.execution_time.execute_workload"
         for workload in workload_items:
-            env = dict(os.environ)
-            if workload.ti.queue == "untraced":
-                del env["DAGTRACE_ENABLED"]
             self.queued_tasks.pop(workload.key, None)
             self.running.add(workload.key)
-            module = "airflow.sdk.execution_time.execute_workload"
-            self._pods[workload.key] = subprocess.Popen(
-                [sys.executable, "-m", module, "--json-string", workload.model_dump_json()], env=env
-            )
+            command = [sys.executable, "-m", module, "--json-string", workload.model_dump_json()]
+            self._begin(workload.key, command, workload.ti.queue)
+
+    def execute_async(self, key: Any, command: Any, queue: str | None = None, executor_config: Any = None) -> None:
+        """Start a task of Airflow 2: its command is ``airflow tasks run --local …``."""
+        self._begin(key, command, queue)
+
+    def _begin(self, key: Any, command: list[str], queue: str | None) -> None:
+        env = dict(os.environ)
+        if queue == "untraced":
+            del env["DAGTRACE_ENABLED"]
+        self._pods[key] = subprocess.Popen(command, env=env)
 
     def sync(self) -> None:
         """Report the processes that have ended."""
