@@ -1,19 +1,15 @@
-"""The kinds of tasks and of runs that only newer Airflows have (3.3): plain imports."""
+"""The kinds of tasks and of runs that came with Airflow 3.3: plain imports."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-from airflow.providers.standard.triggers.file import FileDeleteTrigger
 from airflow.sdk import (
     Asset,
-    AssetWatcher,
     BaseOperator,
     ExceptionRetryPolicy,
     IdentityMapper,
@@ -28,30 +24,6 @@ from airflow.sdk.bases.resumablejobmixin import ResumableJobMixin
 
 
 HOME = Path(os.environ.get("KINDS_HOME", "/nonexistent"))
-
-
-# --- humans -----------------------------------------------------------------------------------------------------------
-
-
-@dag(schedule=None, tags=["test"], default_args={"retries": 0})
-def humans():
-    @task
-    def after():
-        pass
-
-    HITLOperator(task_id="asks", subject="Which one?", options=["this", "that"])
-    HITLOperator(
-        task_id="asks_in_vain",
-        subject="Anybody?",
-        options=["this", "that"],
-        defaults="that",
-        response_timeout=timedelta(seconds=5),
-    )
-    HITLOperator(task_id="gives_up", subject="Anybody?", options=["this"], response_timeout=timedelta(seconds=5))
-    ApprovalOperator(task_id="is_rejected", subject="May I?") >> after()
-
-
-humans()
 
 
 # --- a job that outlives its task -------------------------------------------------------------------------------------
@@ -89,21 +61,11 @@ class RunsJob(ResumableJobMixin, BaseOperator):
         return external_id
 
 
-# --- conditions, policies, coroutines ---------------------------------------------------------------------------------
+# --- policies, coroutines ---------------------------------------------------------------------------------------------
 
 
 @dag(schedule=None, tags=["test"], default_args={"retries": 0})
 def newer():
-    @task.run_if(lambda _: False, skip_message="not today")
-    @task
-    def is_not_run():
-        pass
-
-    @task.skip_if(lambda _: False)
-    @task
-    def is_run():
-        pass
-
     @task(
         retries=3,
         retry_policy=ExceptionRetryPolicy(
@@ -125,8 +87,6 @@ def newer():
         with trace.get_tracer("user.code").start_as_current_span("user work"):
             await asyncio.sleep(0)
 
-    is_not_run()
-    is_run()
     has_a_policy()
     is_a_coroutine()
     RunsJob(task_id="resumes", retries=1, retry_delay=timedelta(0))
@@ -165,7 +125,7 @@ def other_runtime():
 other_runtime()
 
 
-# --- assets: partitions and watchers ----------------------------------------------------------------------------------
+# --- partitions of assets ---------------------------------------------------------------------------------------------
 
 REGIONS = Asset(name="regions", uri="file:///kinds/regions")
 
@@ -196,17 +156,3 @@ def consumes_partitions():
 
 
 consumes_partitions()
-
-FLAG = AssetWatcher(name="flag", trigger=FileDeleteTrigger(filepath=str(HOME / "flag"), poke_interval=1))
-
-
-@dag(schedule=[Asset("flag", watchers=[FLAG])], catchup=False, tags=["test"])
-def watches():
-    @task
-    def reacts():
-        time.sleep(0)
-
-    reacts()
-
-
-watches()
