@@ -106,7 +106,7 @@ def hands() -> None:
     marked_failed()
     marked_late() >> after_marked_late()
     cleared()
-    restarted()
+    restarted.override(retries=1, retry_delay=timedelta(0))()  # Airflow 2 may take it for failed
     is_killed_by_another()
     outlives()
     of_shrunk.expand(value=shrinks())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from versions import DAG, Asset, BashOperator, Param, TriggerDagRunOperator, dag, task, task_group
 
@@ -149,7 +149,7 @@ def produces() -> None:
 produces()
 
 
-@dag(schedule=[Asset(ASSET)], tags=["test"])
+@dag(schedule=[Asset(ASSET)], start_date=datetime(2024, 1, 1, tzinfo=timezone.utc), tags=["test"])
 def consumes() -> None:
     one()
 
