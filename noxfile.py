@@ -20,7 +20,10 @@ from support.evidence import record
 
 nox.options.default_venv_backend = "none"  # the tests run in the development environment, what they test in a cell
 
-MATRIX = ("test_fates", "test_hands", "test_kinds", "test_links", "test_never_in_the_way")
+MATRIX = (
+    *("test_fates", "test_hands", "test_kinds", "test_links", "test_executors"),
+    *("test_example_dags", "test_imports", "test_never_in_the_way"),
+)
 """The rows that every version has; a row skips itself, with a reason, where the version lacks what it is about."""
 
 NEWEST = "3.3.2"

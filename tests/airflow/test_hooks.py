@@ -18,8 +18,28 @@ if TYPE_CHECKING:
 
     from dagtrace.patch import Patch
 
-PATCHES = {f"{patch.module}:{patch.attribute}": patch for patch in compat.patches()}
-"""All of this version's; the other versions run this test, too (``nox -s full``)."""
+VERSIONS = ((2, 10), (3, 0), (3, 1), (3, 2), (3, 3))
+
+
+def hooks() -> Iterator[tuple[tuple[int, int], Patch]]:
+    """Yield every place that is wrapped in any version, with the newest version that has it."""
+    found: dict[tuple[str, str], tuple[tuple[int, int], Patch]] = {}
+    with pytest.MonkeyPatch.context() as patching:
+        for version in VERSIONS:
+            as_in(version, patching)
+            found.update((patch[:2], (version, patch)) for patch in compat.patches())
+    yield from found.values()
+
+
+def as_in(version: tuple[int, int], patching: pytest.MonkeyPatch) -> None:
+    """Let our code take this Airflow for another version."""
+    patching.setattr(compat, "VERSION", version)
+    patching.setattr(compat, "TASK_SDK", version >= (3, 0))
+
+
+EVERY_HOOK = pytest.mark.parametrize(
+    ("version", "patch"), [pytest.param(*hook, id=f"{hook[1].module}:{hook[1].attribute}") for hook in hooks()]
+)
 
 
 class Strange:
@@ -45,13 +65,13 @@ def no_thread() -> None:
 
 
 @pytest.fixture
-def swallowing(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def swallowing(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Let the guard swallow, as it does everywhere but under pytest."""
     monkeypatch.setenv("DAGTRACE_ENABLED", "true")
     monkeypatch.setattr(scheduler, "_Thread", no_thread)
     with monkeypatch.context() as without:
         without.delitem(sys.modules, "pytest")
-        yield
+        yield without
 
 
 def call(patch: Patch, result: Any, *, by_name: bool = False) -> Any:
@@ -76,17 +96,23 @@ def call(patch: Patch, result: Any, *, by_name: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("by_name", [False, True], ids=["by position", "by name"])
-@pytest.mark.parametrize("name", PATCHES)
-def test_a_fault_in_a_hook_changes_no_result(swallowing: None, name: str, by_name: bool) -> None:  # noqa: FBT001
+@EVERY_HOOK
+def test_a_fault_in_a_hook_changes_no_result(
+    swallowing: pytest.MonkeyPatch, version: tuple[int, int], patch: Patch, *, by_name: bool
+) -> None:
     """Arguments that make all our code raise at its first look reach Airflow's function, whose result comes back."""
+    as_in(version, swallowing)
     result = Strange()
-    assert call(PATCHES[name], result, by_name=by_name) is result
+    assert call(patch, result, by_name=by_name) is result
 
 
-@pytest.mark.parametrize("name", PATCHES)
-def test_an_exception_passes_a_hook_as_it_is(swallowing: None, name: str) -> None:
+@EVERY_HOOK
+def test_an_exception_passes_a_hook_as_it_is(
+    swallowing: pytest.MonkeyPatch, version: tuple[int, int], patch: Patch
+) -> None:
     """What Airflow or the user's code raises is the same object behind the hook."""
+    as_in(version, swallowing)
     error = UsersError()
     with pytest.raises(UsersError) as raised:
-        call(PATCHES[name], error)
+        call(patch, error)
     assert raised.value is error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dagtrace.cli.traces import read
-from support.airflow import DAGS, run
 from support.sink import Sink
 
 
@@ -116,41 +114,3 @@ def test_a_foreign_provider_is_kept_from_airflows_spans(in_process: InProcess, t
     (trace,) = read(tmp_path)
     assert trace.orphans == []
     assert "user work" in {node.span.name for node in trace.walk()}
-
-
-IMPORTS = """
-import json
-from pathlib import Path
-from airflow.configuration import conf
-from airflow.dag_processing.dagbag import BundleDagBag
-from airflow.listeners.listener import get_listener_manager as core
-from airflow.sdk.listener import get_listener_manager as sdk
-
-folder = conf.get("core", "dags_folder")
-bag = BundleDagBag(folder, bundle_path=Path(folder), bundle_name="dags-folder")
-print(json.dumps({
-    "dags": {dag_id: sorted(dag.task_ids) for dag_id, dag in bag.dags.items()},
-    "errors": {file: error.splitlines()[-1] for file, error in bag.import_errors.items()},
-    "listeners": [type(plugin).__module__ for manager in (core(), sdk()) for plugin in manager.pm.get_plugins()],
-}))
-"""
-
-
-def test_no_listener_and_the_same_imports(in_process: InProcess, tmp_path: Path) -> None:
-    """Nothing listens because of us, and each DAG imports, or does not, as without; a real listener would change it."""
-    for name in ("small.py", "versions.py", "ends_in_trigger.py"):
-        (tmp_path / name).write_text((DAGS / name).read_text())
-    (tmp_path / "broken.py").write_text("from airflow.sdk import no_such_thing\n")
-
-    def imports(**extra: str) -> dict[str, Any]:
-        env = {**in_process.env, "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path), **extra}
-        return json.loads(run(env, "python", "-c", IMPORTS).stdout.splitlines()[-1])
-
-    on = imports()
-    assert on == imports(DAGTRACE_ENABLED="false")
-    assert on["listeners"] == []
-    assert on["dags"].keys() == {"small", "ends_in_trigger"}
-    assert on["errors"].keys() == {"broken.py"}
-    control = imports(AIRFLOW__OPENLINEAGE__TRANSPORT='{"type": "console"}')
-    assert control["listeners"] != []
-    assert control["errors"].keys() == {"broken.py", "ends_in_trigger.py"}

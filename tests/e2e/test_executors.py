@@ -8,7 +8,7 @@ import pytest
 
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.semconv import attributes as names
-from support.airflow import DAGS, Airflow
+from support.airflow import DAGS, Airflow, dags_in
 from support.api import ALL_ADMINS, Api
 from support.redis import Redis
 from support.runs import TRIES, Ran
@@ -37,10 +37,11 @@ WORKER = (
 def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Ran]:
     """Run both DAGs: a traced and an untraced Celery worker, a triggerer, and pods beside them."""
     folder = tmp_path_factory.mktemp("executors")
+    dags = dags_in(folder, "anywhere.py")
     settings = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor,support.pods.Pods",
-        "PYTHONPATH": f"{DAGS}:{DAGS.parent}",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor,Pods:support.pods.Pods",
+        "PYTHONPATH": f"{dags}:{DAGS.parent}",
         **ALL_ADMINS,
     }
     with Redis(folder) as redis:

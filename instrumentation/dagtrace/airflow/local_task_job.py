@@ -29,9 +29,14 @@ def around_start(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ..
     forked_ns = time.time_ns()
     with handover.offered() as note:
         result = wrapped(*args, **kwargs)
-    if note is not None and instance.process is not None:
-        instance._dagtrace = _Child(instance.process.pid, note, forked_ns)
+    _adopt(instance, note, forked_ns)
     return result
+
+
+@guarded
+def _adopt(runner: Any, note: handover.Handover | None, forked_ns: int) -> None:
+    if note is not None and runner.process is not None:
+        runner._dagtrace = _Child(runner.process.pid, note, forked_ns)
 
 
 def around_terminate(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
