@@ -9,6 +9,7 @@ import pytest
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.semconv import attributes as names
 from support.audit import audit
+from support.cells import AIRFLOW
 from support.hands import MARKED, RUN
 
 
@@ -77,6 +78,7 @@ def test_a_task_cleared_while_the_run_goes_on(fates: Ran) -> None:
     assert [link.span_id for link in second.span.links] == [first.span.span_id]
 
 
+@pytest.mark.skipif(AIRFLOW < (3,), reason="Airflow 2 itself may lose that it was cleared (see dags/hands.py)")
 def test_a_task_cleared_while_it_runs(fates: Ran) -> None:
     """The history says that the first try failed, when it was cleared; its process was cancelled and told."""
     first, second = tries(fates, "restarted")

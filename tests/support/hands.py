@@ -12,6 +12,7 @@ import psutil
 
 from support.airflow import run
 from support.api import ALL_ADMINS, Api
+from support.cells import AIRFLOW
 
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ class Hands:
 
     def __call__(self) -> None:
         """Do all of it to the run ``by_hand`` and its neighbours, which wait for it."""
-        waiting = ("marked_success", "marked_failed", "restarted", "is_killed_by_another", "outlives", "holds")
-        self.wait_for("running", *waiting)
+        restarted = ("restarted",) if AIRFLOW >= (3,) else ()
+        waiting = ("marked_success", "marked_failed", "is_killed_by_another", "outlives", "holds")
+        self.wait_for("running", *waiting, *restarted)
         self.wait_for("running", "sleeps_on", dag_id="stopped", run_id="success")
         self.wait_for("running", "sleeps_on", dag_id="stopped", run_id="failed")
         self.wait_for("success", "cleared", "shrinks", "of_shrunk")
@@ -88,14 +90,15 @@ class Hands:
         api.mark("hands", RUN, "marked_late", "success")
         api.clear("hands", RUN, "cleared")
         api.clear("hands", RUN, "shrinks", downstream=True)
-        api.clear("hands", RUN, "restarted")
+        if restarted:
+            api.clear("hands", RUN, *restarted)
         api.clear("hands", RUN, "ends")
         api.mark_run("stopped", "success", "success")
         api.mark_run("stopped", "failed", "failed")
         self.say("shrunk")
         run(self._airflow.env, "airflow", "dags", "reserialize")
 
-        self.wait_for("success", "cleared", "restarted", "shrinks", "after_marked_late", "in_pod", "in_untraced_pod")
+        self.wait_for("success", "cleared", "shrinks", "after_marked_late", "in_pod", "in_untraced_pod", *restarted)
         self.wait_for("failed", "is_killed_by_another", "outlives")
         self.wait_for("removed", "goes")
         self.say("outlived")
