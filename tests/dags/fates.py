@@ -14,6 +14,7 @@ from versions import (
     AirflowFailException,
     AirflowSkipException,
     BaseOperator,
+    BashOperator,
     PokeReturnValue,
     TimeDeltaTrigger,
     dag,
@@ -118,6 +119,11 @@ def number(value: int) -> int:
 
 
 @task
+def returns_what_no_xcom_takes():
+    return Path("/dev/null").open()
+
+
+@task
 def nothing() -> list[int]:
     return []
 
@@ -136,6 +142,8 @@ def fates() -> None:
     pokes_again()
     pokes_in_place()
     Defers(task_id="defers")
+    BashOperator(task_id="has_a_bad_template", bash_command="{{ 1 / 0 }}")
+    returns_what_no_xcom_takes()
     chooses() >> [chosen(), not_chosen()]
     number.override(task_id="of_none").expand(value=nothing())
 

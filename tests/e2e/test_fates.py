@@ -133,6 +133,23 @@ def test_a_failure_names_its_exception(ran: Ran, task_id: str, error_type: str) 
     assert [event.name for event in execute.span.events] == ["exception"]
 
 
+@pytest.mark.parametrize(
+    ("task_id", "operator", "message"),
+    [
+        ("has_a_bad_template", "BashOperator", "division by zero"),
+        ("returns_what_no_xcom_takes", "_PythonDecoratedOperator", "TextIOWrapper"),
+    ],
+)
+def test_what_fails_a_task_outside_of_its_execute_is_said(ran: Ran, task_id: str, operator: str, message: str) -> None:
+    """A template before, or the XCom of the result after: the execution carries the error that failed the task."""
+    (execute,) = one(ran, task_id).children
+    assert execute.span.name == f"execute {operator}"
+    assert names.ERROR_TYPE in execute.span.attributes
+    assert message in str(execute.span.error)
+    (event,) = (event for event in execute.span.events if event.name == "exception")
+    assert "Traceback" in str(event.attributes[names.EXCEPTION_STACKTRACE])
+
+
 @pytest.mark.parametrize("task_id", ["skips_itself", "not_chosen", "of_none", "after_failure"])
 def test_what_was_skipped_is_no_error(ran: Ran, task_id: str) -> None:
     """Skipped by itself, by a branch, as an empty mapping, or because its upstream failed: told, and no error."""
