@@ -64,9 +64,6 @@ def one(ran: Ran, task_id: str) -> Node:
 
 def test_every_run_and_try_is_as_the_database_has_it(ran: Ran) -> None:
     """Whatever died, was restarted or ran beside another scheduler: all are told once, field by field and in sum."""
-    if AIRFLOW < (3,):  # which fails a killed try twice, so that the row's end changes after it was told
-        assert audit(ran, "slow", "small").runs == 3
-        return
     found = audit(ran, "fates", "slow", "small")
     assert (found.runs, found.traces) == (4, 6)
     assert found.tries > 40
@@ -95,7 +92,7 @@ def test_the_audit_notices(ran: Ran, tmp_path: Path, old: str, new: str) -> None
         (tmp_path / file.name).write_text(text)
     assert changed
     with pytest.raises(AssertionError, match="differences from the database"):
-        audit(Ran(tmp_path, ran.query), marked=MARKED)  # in 2.x also for what the test above says
+        audit(Ran(tmp_path, ran.query), marked=MARKED)
 
 
 @pytest.mark.parametrize(

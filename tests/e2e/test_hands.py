@@ -47,7 +47,7 @@ def test_all_of_it_is_as_the_database_has_it(fates: Ran) -> None:
     """Every run and every try that hands were laid on is told once, field by field and in sum; so is all else."""
     found = audit(fates, "hands", "stopped", "timed_out", marked=MARKED)
     assert (found.runs, found.traces) == (4, 4)
-    assert found.tries > 25
+    assert found.tries > 20
     assert audit(fates, marked=MARKED).runs == 8
 
 
@@ -133,12 +133,12 @@ def test_a_worker_without_dagtrace(fates: Ran) -> None:
 
 @pytest.mark.parametrize("wanted", ["success", "failed"])
 def test_a_run_marked_while_its_tasks_run(fates: Ran, wanted: str) -> None:
-    """Its running task has the run's state, what had not begun is skipped; the process was cancelled."""
+    """Its running task has the run's state, what had not begun was settled with it; the process was cancelled."""
     (root,) = trace_of(fates, "stopped", wanted).roots
     (running,) = tries(fates, "sleeps_on", "stopped", wanted)
     (pending,) = tries(fates, "never_begins", "stopped", wanted)
     assert (root.span.error is not None) == (wanted == "failed")
-    assert (state(running), state(pending)) == (wanted, "skipped")
+    assert (state(running), state(pending)) == (wanted, "skipped" if AIRFLOW >= (3,) or wanted == "failed" else wanted)
     (execute,) = running.children
     assert (execute.span.error, execute.span.attributes[names.DAGTRACE_ASYNC]) == (None, True)
 
@@ -147,9 +147,10 @@ def test_a_run_that_took_too_long(fates: Ran) -> None:
     """``dagrun_timeout``: the run failed, its tasks were skipped, the running one until then; its process was told."""
     (root,) = trace_of(fates, "timed_out", "late").roots
     (running,) = tries(fates, "sleeps_on", "timed_out", "late")
-    (pending,) = tries(fates, "never_begins", "timed_out", "late")
+    pending = tries(fates, "never_begins", "timed_out", "late")
     assert root.span.error is not None
-    assert (state(running), state(pending)) == ("skipped", "skipped")
+    assert state(running) == "skipped"
+    assert [state(node) for node in pending] == (["skipped"] if AIRFLOW >= (3,) else [])  # Airflow 2 leaves it without
     assert running.span.error is None
     assert running.span.end_ns == root.span.end_ns
     (execute,) = running.children

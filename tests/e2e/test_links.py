@@ -12,6 +12,7 @@ from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
 from support.airflow import Airflow, dags_in, run
+from support.api import ALL_ADMINS, Api
 from support.explain import plans_of
 from support.runs import Ran
 
@@ -41,7 +42,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, log: list[
     folder = tmp_path_factory.mktemp("links")
     # What is told is looked at here, not how long that takes.
     dags = str(dags_in(folder, "links.py"))
-    settings = {"AIRFLOW__CORE__DAGS_FOLDER": dags, "PYTHONPATH": dags, "DAGTRACE_FLUSH_TIMEOUT": "30"}
+    settings = {"AIRFLOW__CORE__DAGS_FOLDER": dags, "PYTHONPATH": dags, "DAGTRACE_FLUSH_TIMEOUT": "30", **ALL_ADMINS}
     with Airflow(folder, postgres.database(), **settings) as airflow:
         parents: dict[str, Any] = {
             "as_text": OUTSIDE.traceparent,
@@ -53,7 +54,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, log: list[
             *(("placed", run_id, {PARENT: value, "secret": "kept"}) for run_id, value in parents.items()),
             *(("links", "all", {}), ("produces", "made", {}), ("triggers", "parent", {})),
         ]
-        airflow.trigger_all(*runs)
+        api = Api(airflow)
+        for dag_id, run_id, conf in runs:
+            api.trigger(dag_id, run_id, conf=conf)
         for dag_id, run_id, _ in runs:
             assert airflow.wait(dag_id, run_id) == "success", (dag_id, run_id)
         for dag_id, run_id in [("triggered", i) for i in ("waited_for", "m0", "m1")] + [("strict", "allowed")]:

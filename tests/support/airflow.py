@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 DAGS = Path(__file__).parent.parent / "dags"
-
-CLI = """
-import json, sys
-from airflow.cli.cli_parser import get_parser
-
-for command in json.loads(sys.argv[1]):
-    arguments = get_parser().parse_args(command)
-    arguments.func(arguments)
-"""
 
 
 def dags_in(folder: Path, *names: str) -> Path:
@@ -189,11 +179,6 @@ class Airflow:
     def trigger(self, dag_id: str, run_id: str) -> None:
         """Make a manual run."""
         run(self.env, "airflow", "dags", "trigger", dag_id, "--run-id", run_id)
-
-    def trigger_all(self, *wanted: tuple[str, str, Mapping[str, Any]]) -> None:
-        """Make manual runs (dag_id, run_id, conf) by the CLI in one process: each start of it costs seconds."""
-        commands = [["dags", "trigger", dag, "--run-id", name, "--conf", json.dumps(c)] for dag, name, c in wanted]
-        run(self.env, "python", "-c", CLI, json.dumps(commands))
 
     def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
         """Wait until a run is final in the database and return its state."""

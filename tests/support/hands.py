@@ -22,6 +22,8 @@ RUN = "by_hand"
 
 MARKED = {("hands", RUN, "marked_late", -1, 1): "failed"}
 """Tries that somebody marks after their end, and the state they had ended in."""
+if AIRFLOW < (3,):  # where the process that outlived its try writes its own end into the database
+    MARKED["hands", RUN, "outlives", -1, 1] = "failed"
 
 
 SETTINGS = {

@@ -19,7 +19,7 @@ from opentelemetry import trace
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, dag_test, handover, native, pulls, runs
 from dagtrace.airflow.current import CurrentSpan
-from dagtrace.airflow.failures import Failure, failure_of, is_control_flow, triggers_dag_run
+from dagtrace.airflow.failures import Failure, failure_of, is_control_flow, is_termination, triggers_dag_run
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -75,6 +75,7 @@ class Execution:
         self._end_ns = time.time_ns() if end_date is None else identity.nanoseconds(end_date)
         otel_context.detach(self._token)
         self._failure = failure_of(error, self._end_ns)
+        self._terminated = is_termination(error)
         if getattr(state, "value", state) in compat.FAILED_STATES:
             self._failure = Failure("the run could not be triggered, or failed", (), {names.ERROR_TYPE: "failed"})
 
@@ -87,6 +88,8 @@ class Execution:
             failure = failure_of(error, time.time_ns())
         if self._note is not None and self._note.outlives():
             self._attributes[names.DAGTRACE_ASYNC] = True
+            if self._terminated:  # by its supervisor, because its try was over: cancelled, which is no error
+                failure = Failure(None, (), {names.PROCESS_EXIT_SIGNAL: "SIGTERM"})
         telemetry.tell(
             SpanRecord(
                 name=f"execute {self._operator}",

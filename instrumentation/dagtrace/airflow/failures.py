@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import traceback
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dagtrace.airflow import compat
 from dagtrace.masking import redact
 from dagtrace.record import Event, Value
 from dagtrace.semconv import attributes as names
 
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _STACK_LIMIT = 8_000
 """Characters of a stack trace that are kept: its end, where the error is."""
@@ -49,12 +52,22 @@ def failure_of(error: BaseException | None, time_ns: int) -> Failure:
 
 def is_control_flow(error: BaseException) -> bool:
     """Whether the exception says what comes next (deferral, reschedule, skip …) and nothing went wrong."""
-    return any(kind.__name__ in compat.CONTROL_FLOW for kind in type(error).__mro__)
+    return _is_one_of(error, compat.CONTROL_FLOW)
+
+
+def is_termination(error: BaseException | None) -> bool:
+    """Whether the exception is what Airflow makes of a SIGTERM."""
+    return _is_one_of(error, {compat.TERMINATED})
 
 
 def triggers_dag_run(error: BaseException | None) -> bool:
     """Whether the exception asks Airflow to trigger a run: the work begins only now."""
-    return any(kind.__name__ == compat.TRIGGERS_DAG_RUN for kind in type(error).__mro__)
+    return _is_one_of(error, {compat.TRIGGERS_DAG_RUN})
+
+
+def _is_one_of(error: BaseException | None, names: Collection[str]) -> bool:
+    """By name, because importing the classes would import Airflow where nobody has yet."""
+    return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
 def qualified_name(kind: type) -> str:

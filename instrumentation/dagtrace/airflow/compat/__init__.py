@@ -61,6 +61,9 @@ CONTROL_FLOW = frozenset(
 TRIGGERS_DAG_RUN = "DagRunTriggerException"
 """By this one an operator has Airflow trigger a run, and wait for it, in the same process after its ``execute``."""
 
+TERMINATED = "AirflowTaskTerminated"
+"""What a task process of Airflow 2 raises where its supervisor asks it to end."""
+
 FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 """States of a task instance that no longer change by themselves (``airflow.utils.state.State.finished``)."""
 
