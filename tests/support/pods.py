@@ -14,6 +14,8 @@ from typing import Any
 from airflow.executors.base_executor import BaseExecutor
 from airflow.utils.state import TaskInstanceState
 
+from airflow import __version__ as airflow_version
+
 
 class Pods(BaseExecutor):
     """Starts what KubernetesExecutor's pods start, without Kubernetes."""
@@ -24,13 +26,20 @@ class Pods(BaseExecutor):
         """Nothing runs yet."""
         self._pods: dict[Any, subprocess.Popen[bytes]] = {}
 
+    if airflow_version.startswith(("3.0.", "3.1.")):  # which take an executor without it for one of Airflow 2
+
+        def queue_workload(self, workload: Any, session: Any) -> None:
+            """Take a task."""
+            self.queued_tasks[workload.ti.key] = workload
+
     def _process_workloads(self, workload_items: Any) -> None:
         module = "airflow.sdk.execution_time.execute_workload"
         for workload in workload_items:
-            self.queued_tasks.pop(workload.key, None)
-            self.running.add(workload.key)
+            key = workload.ti.key
+            self.queued_tasks.pop(key, None)
+            self.running.add(key)
             command = [sys.executable, "-m", module, "--json-string", workload.model_dump_json()]
-            self._begin(workload.key, command, workload.ti.queue)
+            self._begin(key, command, workload.ti.queue)
 
     def execute_async(self, key: Any, command: Any, queue: str | None = None, executor_config: Any = None) -> None:
         """Start a task of Airflow 2: its command is ``airflow tasks run --local …``."""
