@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from airflow.providers.standard.triggers.file import FileDeleteTrigger
-from airflow.sdk import Asset, AssetWatcher, dag, task
-
-
-HOME = Path(os.environ.get("KINDS_HOME", "/nonexistent"))
+from airflow.sdk import dag, task
 
 
 @dag(schedule=None, tags=["test"], default_args={"retries": 0})
@@ -29,17 +22,3 @@ def conditions():
 
 
 conditions()
-
-FLAG = AssetWatcher(name="flag", trigger=FileDeleteTrigger(filepath=str(HOME / "flag"), poke_interval=1))
-
-
-@dag(schedule=[Asset("flag", watchers=[FLAG])], catchup=False, tags=["test"])
-def watches():
-    @task
-    def reacts():
-        pass
-
-    reacts()
-
-
-watches()

@@ -1,11 +1,17 @@
-"""The kinds of tasks that came with Airflow 3.1: plain imports."""
+"""The kinds of tasks and of runs that came with Airflow 3.1, or work since then: plain imports."""
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-from airflow.sdk import dag, task
+from airflow.providers.standard.triggers.file import FileDeleteTrigger
+from airflow.sdk import Asset, AssetWatcher, dag, task
+
+
+HOME = Path(os.environ.get("KINDS_HOME", "/nonexistent"))
 
 
 @dag(schedule=None, tags=["test"], default_args={"retries": 0})
@@ -27,3 +33,17 @@ def humans():
 
 
 humans()
+
+FLAG = AssetWatcher(name="flag", trigger=FileDeleteTrigger(filepath=str(HOME / "flag"), poke_interval=1))
+
+
+@dag(schedule=[Asset("flag", watchers=[FLAG])], catchup=False, tags=["test"])
+def watches():
+    @task
+    def reacts():
+        pass
+
+    reacts()
+
+
+watches()

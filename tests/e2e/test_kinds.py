@@ -54,7 +54,7 @@ FOLLOWING = {
     "consumes": 1,
     "consumes_alias": 1,
     "daily": 4,  # one scheduled, three of a backfill
-    **({"watches": 1} if AIRFLOW >= (3,) else {}),
+    **({"watches": 1} if AIRFLOW >= (3, 1) else {}),
     **({"consumes_partitions": 2} if AIRFLOW >= (3, 3) else {}),
 }
 """Runs that nobody triggers by hand, by DAG."""
