@@ -13,6 +13,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from versions import (
+    AIRFLOW_3,
     Asset,
     AssetAlias,
     BaseOperator,
@@ -209,7 +210,8 @@ def tested():
 
     reschedules() >> doubled_and_checked.expand(number=[1, 2])
     Defers(task_id="defers")
-    Defers(task_id="trigger_fails", trigger=FailingTrigger())
+    if AIRFLOW_3:  # Airflow 2 never ends this one
+        Defers(task_id="trigger_fails", trigger=FailingTrigger())
 
 
 tested()

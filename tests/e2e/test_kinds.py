@@ -353,9 +353,10 @@ def test_a_resumed_job(ran: Ran) -> None:
 
 @since(3)
 def test_conditions(ran: Ran) -> None:
-    """What a condition skips never executes."""
+    """What a condition skips never executes; before Airflow 3.3 conditions and hooks are part of what we wrap."""
     skipped = one(ran, "conditions", "is_not_run")
-    assert (state(skipped), skipped.span.error, below(skipped)) == ("skipped", None, [])
+    assert (state(skipped), skipped.span.error) == ("skipped", None)
+    assert told(skipped) == ([] if AIRFLOW >= (3, 3) else [("execute _PythonDecoratedOperator", None)])
     assert state(one(ran, "conditions", "is_run")) == "success"
 
 
@@ -386,13 +387,13 @@ def test_tasks_of_another_runtime(ran: Ran) -> None:
 def test_a_dag_that_is_tested(ran: Ran) -> None:
     """In ``dag.test()`` one process is scheduler, worker and triggerer: the same spans, each once."""
     found = audit(ran, "tested", by_clock=True)
-    assert (found.runs, found.tries) == (1, 7)
+    assert (found.runs, found.tries) == (1, 7 if AIRFLOW >= (3,) else 6)
     (run_id,) = (row["run_id"] for row in ran.query("select run_id from dag_run where dag_id = 'tested'"))
     (defers,) = tries(ran, "tested", "defers", run_id)
     assert state(defers) == "success"
     assert below(defers) == ["execute Defers", "trigger DateTimeTrigger", "execute Defers"]
-    (failed,) = tries(ran, "tested", "trigger_fails", run_id)
-    assert told(failed) == [("execute Defers", None), ("trigger FailingTrigger", "ConnectionError")]
+    for failed in tries(ran, "tested", "trigger_fails", run_id):
+        assert told(failed) == [("execute Defers", None), ("trigger FailingTrigger", "ConnectionError")]
     (poked,) = tries(ran, "tested", "reschedules", run_id)
     assert below(poked) == ["execute DecoratedSensorOperator"] * 2
 

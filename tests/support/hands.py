@@ -29,7 +29,7 @@ if AIRFLOW < (3,):  # where the process that outlived its try writes its own end
 SETTINGS = {
     **ALL_ADMINS,
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor,Pods:support.pods.Pods",
-    "AIRFLOW__CORE__PARALLELISM": "8",
+    "AIRFLOW__CORE__PARALLELISM": "16",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "20",  # the same two in Airflow 2

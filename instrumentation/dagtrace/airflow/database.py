@@ -52,20 +52,21 @@ _TRY_COLUMNS = (
 _log = logging.getLogger("dagtrace")
 
 
-def connect() -> Database | None:
-    """Return Airflow's database, or None while Airflow has no engine."""
+def connect(*, once: bool = False) -> Database | None:
+    """Return Airflow's database, or None while Airflow has no engine; ``once`` is for who asks just once."""
     engine = schema.engine()
-    return None if engine is None else Database(engine)
+    return None if engine is None else Database(engine, scans=once)
 
 
 class Database:
-    """The questions the reader asks; each call is one short transaction."""
+    """The questions the reader asks; each call is one short transaction. ``scans`` allows those without an index."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, *, scans: bool = False) -> None:
         self.engine = engine
         self._runs, self._versions = schema.table("dag_run"), schema.table("dag_version")
         self._tries, self._history = schema.table("task_instance"), schema.table("task_instance_history")
         self._pokes, self._serialized = schema.table("task_reschedule"), schema.table("serialized_dag")
+        self._asks_for_pokes = scans or schema.finds_pokes(self._pokes)
         self._dags, self._tags, self._log = schema.table("dag"), schema.table("dag_tag"), schema.table("log")
         self._parents: Remembered[tuple[int, str], SpanContext | None] = Remembered(_REMEMBERED)
         """By id and run id (SQLite gives ids twice): what a run's conf says, which never changes; asked for once."""
@@ -129,7 +130,7 @@ class Database:
         """
         columns, log = schema.poke_columns(self._pokes), self._log.c
         found: dict[tuple[Key, Try], datetime] = {}
-        for chunk in chunks(tries if columns else ()):
+        for chunk in chunks(tries if self._asks_for_pokes else ()):
             keys = {schema.poke_key(*one): one for one in chunk}
             query = select(*columns, func.min(self._pokes.c.start_date)).where(tuple_(*columns).in_(keys))
             found.update((keys[tuple(key)], first) for *key, first in self._all(query.group_by(*columns)))

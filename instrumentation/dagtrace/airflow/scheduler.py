@@ -94,7 +94,7 @@ def tell_test(key: Key, nonce: str, clock_ns: int) -> None:
     """Tell a run of ``dag.test()``, from the database of this process."""
     from dagtrace.airflow.database import connect
 
-    database = connect()
+    database = connect(once=True)
     if database is not None:
         _reader(database, lasting=False).tell_test(key, nonce, clock_ns)
 

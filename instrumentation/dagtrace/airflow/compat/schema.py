@@ -88,10 +88,15 @@ def try_id(row: Any) -> str:
 
 
 def poke_columns(pokes: Any) -> tuple[Any, ...]:
-    """Return the columns of ``task_reschedule`` that ``poke_key`` gives; none where they have no index."""
-    if TASK_SDK:  # 3.0 has none, and a scan of the whole table each second is not worth it
-        return (pokes.c.ti_id,) if any(index.columns.keys()[0] == "ti_id" for index in pokes.indexes) else ()
+    """Return the columns of ``task_reschedule`` that ``poke_key`` gives."""
+    if TASK_SDK:
+        return (pokes.c.ti_id,)
     return tuple(pokes.c[name] for name in ("dag_id", "run_id", "task_id", "map_index", "try_number"))
+
+
+def finds_pokes(pokes: Any) -> bool:
+    """Return whether they have an index: 3.0 has none, and a scan of the whole table each second is not worth it."""
+    return not TASK_SDK or any(index.columns.keys()[0] == "ti_id" for index in pokes.indexes)
 
 
 def poke_key(key: tuple[str, str], row: Try) -> tuple[Any, ...]:
