@@ -12,7 +12,6 @@ run at all (its API server answers every task with 422 under today's FastAPI).
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +37,7 @@ def folder(cell: str) -> Path:
 
 def make(cell: str) -> None:
     """Make a cell, or bring the dagtrace in it up to date."""
-    uv, place, day = shutil.which("uv") or "uv", folder(cell), CELLS[cell]
+    uv, place, day = os.environ.get("UV", "uv"), folder(cell), CELLS[cell]  # `uv run` says where it is
     if not (place / "bin" / "airflow").exists():
         subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
     install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", day]
