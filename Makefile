@@ -27,10 +27,10 @@ test-matrix: .venv/.dev ## all other rows on the newest Airflow: kinds, executor
 	$(RUN) pytest -m "matrix and not full" --durations=15
 
 test-oldest: .venv/.dev ## the rows that every version has, on the oldest Airflow of each line; side by side, they mostly wait
+	$(RUN) python tests/support/cells.py $(OLDEST)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(OLDEST:%=test-cell-%)
 
 test-cell-%: .venv/.dev
-	$(RUN) python tests/support/cells.py $*
 	DAGTRACE_CELL=$* $(RUN) pytest $(ROWS) -q --durations=5
 
 lint: .venv/.dev ## ruff and pyright, both strict
