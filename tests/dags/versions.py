@@ -43,15 +43,15 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
 
-AIRFLOW_3 = not airflow_version.startswith("2")
+AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
 
-AFTER_A_KILL = timedelta(seconds=0 if AIRFLOW_3 else 45)
+AFTER_A_KILL = timedelta(seconds=0 if AIRFLOW >= (3, 0) else 45)
 """Airflow 2 finds a killed task in two ways, and the slower one fails whatever try there is by then."""
 
 
 __all__ = [
     "AFTER_A_KILL",
-    "AIRFLOW_3",
+    "AIRFLOW",
     "DAG",
     "AirflowFailException",
     "AirflowSkipException",

@@ -68,7 +68,8 @@ def test_a_task_marked_after_its_end(fates: Ran) -> None:
     """A trace keeps saying how a try ended; what was upstream_failed because of it is told, and its run after that."""
     (task,) = tries(fates, "marked_late")
     assert state(task) == "failed"
-    assert [state(node) for node in tries(fates, "after_marked_late")] == ["upstream_failed", "success"]
+    again = [] if AIRFLOW[:2] == (3, 0) else ["success"]  # 3.0 leaves it at that
+    assert [state(node) for node in tries(fates, "after_marked_late")] == ["upstream_failed", *again]
 
 
 def test_a_task_cleared_while_the_run_goes_on(fates: Ran) -> None:
@@ -78,7 +79,7 @@ def test_a_task_cleared_while_the_run_goes_on(fates: Ran) -> None:
     assert [link.span_id for link in second.span.links] == [first.span.span_id]
 
 
-@pytest.mark.skipif(AIRFLOW < (3,), reason="Airflow 2 itself may lose that it was cleared (see dags/hands.py)")
+@pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow itself loses that it was cleared (see dags/hands.py)")
 def test_a_task_cleared_while_it_runs(fates: Ran) -> None:
     """The history says that the first try failed, when it was cleared; its process was cancelled and told."""
     first, second = tries(fates, "restarted")

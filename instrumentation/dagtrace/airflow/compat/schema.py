@@ -12,7 +12,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from dagtrace.airflow.compat import TASK_SDK, TEST_TRIGGER
+from dagtrace.airflow.compat import TASK_SDK, TEST_TRIGGER, VERSION
 
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ def finds_pokes(pokes: Any) -> bool:
 
 
 def poke_key(key: tuple[str, str], row: Try) -> tuple[Any, ...]:
-    """Return the name of a try in ``task_reschedule``."""
-    return (UUID(row.id),) if TASK_SDK else (*key, row.task_id, row.map_index, row.try_number)
+    """Return the name of a try in ``task_reschedule``, whose ids are text before 3.2."""
+    if TASK_SDK:
+        return (UUID(row.id) if VERSION >= (3, 2) else row.id,)
+    return (*key, row.task_id, row.map_index, row.try_number)
 
 
 def part_of_conf(column: Any, key: str) -> Any:
