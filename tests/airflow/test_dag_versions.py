@@ -57,13 +57,16 @@ class Documents:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.fails = False
 
     def read(self, versions: Iterable[str]) -> dict[str, Any]:
         """Return the same DAG for every version but two: one is gone, one is no DAG."""
         self.asked += versions
         above = {"task_id": "above", "downstream_task_ids": ["three"]}
         document = {"dag": {"dag_id": "d", schema.TASK_GROUP: TREE, "tasks": [above, {"task_id": "three"}]}}
-        return {v: {} if v == "odd" else document for v in self.asked if v != "gone"}
+        if self.fails:
+            raise OSError("the database is gone")
+        return {v: ({} if v == "odd" else document, None) for v in self.asked if v != "gone"}
 
 
 def test_a_version_is_read_once_and_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +100,18 @@ def test_a_version_that_cannot_be_read_says_nothing(
             assert (found["odd"], found["gone"], len(found["v"].groups)) == (UNKNOWN, UNKNOWN, 3)
     assert documents.asked == ["gone", "odd", "v"]
     assert caplog.text.count("failed") == 1
+
+
+def test_a_database_that_did_not_answer_is_asked_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection costs the tries of one look their groups and links, and no others."""
+    documents = Documents()
+    versions = DagVersions(documents.read)
+    documents.fails = True
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "pytest")
+        assert versions.of(["v", None]) == {"v": UNKNOWN, None: UNKNOWN}
+    documents.fails = False
+    assert len(versions.of(["v"])["v"].groups) == 3
 
 
 def test_where_there_are_no_versions_a_dag_may_change(monkeypatch: pytest.MonkeyPatch) -> None:

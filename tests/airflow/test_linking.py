@@ -75,7 +75,7 @@ class Sources:
             node = {"__type": "xcomref", "__var": {"task_id": "above", "key": "return_value"}}
             below = {"task_id": "below", "expand_input": {"type": "list-of-dicts", "value": node}}
         above = [{"task_id": name, "downstream_task_ids": ["below"]} for name in ("above", "beside")]
-        return {v: {"dag": {"dag_id": "d", "tasks": [*above, below]}} for v in versions if v != "gone"}
+        return {v: ({"dag": {"dag_id": "d", "tasks": [*above, below]}}, None) for v in versions if v != "gone"}
 
     def xcoms(self, sources: Iterable[tuple[str, str, str]], indexes: Iterable[int], most: int) -> list[XCom]:
         """Return the rows of these tasks."""

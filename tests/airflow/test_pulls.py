@@ -21,7 +21,7 @@ SOURCE = {"dag_id": "d", "run_id": "r", "task_id": "t", "key": "k"}
 @pytest.fixture(autouse=True)
 def new_task() -> Iterator[None]:
     """Begin with nothing pulled."""
-    pulls.forget()
+    pulls.swap()
     yield
     pulls._pulls.clear()
 
@@ -97,5 +97,5 @@ def test_a_failing_pull_fails_as_it_would() -> None:
 def test_the_next_task_begins_with_nothing() -> None:
     """``dag.test()`` runs many tasks in one process."""
     pulls._note(SOURCE, "v")
-    pulls.forget()
+    pulls.swap()
     assert told() == []

@@ -74,6 +74,9 @@ class Rows:
         self.all_runs: list[tuple[int, Run]] = []
         self.all_tries: dict[tuple[str, str], list[Try]] = {}
         self.busy = False
+        self.log: list[tuple[Key, datetime]] = []
+        """When a task of which run began."""
+        self.fails = False
         self.rows_read = 0
         """How many tries were read in full."""
 
@@ -115,11 +118,17 @@ class Rows:
 
     def first_pokes(self, tries: Iterable[Any]) -> dict[Any, datetime]:
         """Nothing was rescheduled."""
+        if self.fails:
+            raise OSError("the connection is gone")
         return {}
 
     def still_running(self, key: tuple[str, str]) -> bool:
         """Return what the test says."""
         return self.busy
+
+    def begun(self, since: datetime) -> set[Key]:
+        """Return the runs whose log says that a task began since then."""
+        return {key for key, at in self.log if at >= since}
 
     def serialized_dags(self, versions: object) -> dict[str, Any]:
         """Return none: rows made by hand have no DAG version."""
@@ -407,6 +416,51 @@ def test_a_run_cleared_before_its_end_was_seen(told: list[SpanRecord]) -> None:
     follower.look()
     assert names(told)[3:] == ["dag_run d"]
     assert [link.trace_id for link in told[3].links] == [root.trace_id]
+
+
+def test_a_cleared_run_that_ends_between_two_looks(told: list[SpanRecord]) -> None:
+    """Neither open nor new when looked at, but a task of it has begun: its new generation is told, and once."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("success"))]
+    rows.all_tries = {("d", "r"): [a_try("quick")]}
+    rows.log = [(("d", "r"), datetime.now(timezone.utc))]
+    follower.look()
+    follower.look()
+    later = NOW + timedelta(hours=1)
+    rows.all_runs = [(1, a_run("success", start_date=later, end_date=later + timedelta(seconds=1), clear_number=1))]
+    rows.all_tries["d", "r"].append(a_try("quick", try_number=2, start_date=later, end_date=later))
+    follower.look()
+    follower.look()
+    assert names(told) == ["task_instance quick", "dag_run d"] * 2
+    assert [link.trace_id for link in told[3].links] == [told[1].trace_id]
+
+
+def test_what_a_reader_before_has_told_is_not_told_again(told: list[SpanRecord]) -> None:
+    """A run that ended before this reader began is the last one's, however fresh its log is."""
+    rows = Rows()
+    rows.log = [(("d", "r"), datetime.now(timezone.utc))]
+    rows.all_runs = [(1, a_run("success"))]
+    follower = reader(rows)
+    follower._last_id = 1
+    follower.look()
+    follower.look()
+    assert told == []
+
+
+def test_a_look_that_fails_is_made_up_for(told: list[SpanRecord]) -> None:
+    """A connection that is lost between two questions loses no try: what was not told is asked for again."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("one"), a_try("two")]}
+    rows.fails = True
+    with pytest.raises(OSError, match="gone"):
+        follower.look()
+    assert told == []
+    rows.fails = False
+    follower.look()
+    assert names(told) == ["task_instance one", "task_instance two"]
 
 
 def test_a_run_cleared_while_nobody_looked(told: list[SpanRecord]) -> None:

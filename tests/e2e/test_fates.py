@@ -37,6 +37,7 @@ from dagtrace.airflow.database import Database
 
 database = Database(settings.engine)
 database.open_and_new(database.newest_id())
+assert ("fates", "all") in database.begun(datetime(2026, 1, 1, tzinfo=timezone.utc))
 (run,) = [run for _, run in database.runs([("fates", "all")])]
 changed = [one for one, _ in database.changed([("fates", "all")], datetime(2026, 1, 1, tzinfo=timezone.utc))]
 assert len(changed) > 10

@@ -68,8 +68,9 @@ def test_a_task_marked_after_its_end(fates: Ran) -> None:
     """A trace keeps saying how a try ended; what was upstream_failed because of it is told, and its run after that."""
     (task,) = tries(fates, "marked_late")
     assert state(task) == "failed"
-    again = [] if AIRFLOW[:2] == (3, 0) else ["success"]  # 3.0 leaves it at that
-    assert [state(node) for node in tries(fates, "after_marked_late")] == ["upstream_failed", *again]
+    first, *again = [state(node) for node in tries(fates, "after_marked_late")]
+    assert first == "upstream_failed"
+    assert again == ["success"] or (AIRFLOW[:2] == (3, 0) and again == [])  # 3.0 runs it again or not: seen both
 
 
 def test_a_task_cleared_while_the_run_goes_on(fates: Ran) -> None:
@@ -105,6 +106,7 @@ def test_a_process_killed_by_another(fates: Ran) -> None:
     assert execute.span.attributes.get(names.DAGTRACE_ASYNC) is None
 
 
+@pytest.mark.skipif(AIRFLOW < (3,), reason="Airflow 2's process and scheduler overwrite each other's end")
 def test_a_task_whose_supervisor_was_killed(fates: Ran) -> None:
     """The scheduler gives the try up; its process went on, told its own execution, and says that it outlived it."""
     (task,) = tries(fates, "outlives")
@@ -139,7 +141,8 @@ def test_a_run_marked_while_its_tasks_run(fates: Ran, wanted: str) -> None:
     (running,) = tries(fates, "sleeps_on", "stopped", wanted)
     (pending,) = tries(fates, "never_begins", "stopped", wanted)
     assert (root.span.error is not None) == (wanted == "failed")
-    assert (state(running), state(pending)) == (wanted, "skipped" if AIRFLOW >= (3,) or wanted == "failed" else wanted)
+    skipped = AIRFLOW >= (3, 1) or wanted == "failed"
+    assert (state(running), state(pending)) == (wanted, "skipped" if skipped else wanted)
     (execute,) = running.children
     assert (execute.span.error, execute.span.attributes[names.DAGTRACE_ASYNC]) == (None, True)
 
@@ -151,7 +154,7 @@ def test_a_run_that_took_too_long(fates: Ran) -> None:
     pending = tries(fates, "never_begins", "timed_out", "late")
     assert root.span.error is not None
     assert state(running) == "skipped"
-    assert [state(node) for node in pending] == (["skipped"] if AIRFLOW >= (3,) else [])  # Airflow 2 leaves it without
+    assert [state(node) for node in pending] == (["skipped"] if AIRFLOW >= (3, 1) else [])  # others leave it without
     assert running.span.error is None
     assert running.span.end_ns == root.span.end_ns
     (execute,) = running.children

@@ -69,8 +69,7 @@ except ImportError:
 
 dags = DagBag().dags
 dags["tested"].test()
-dags["small"].test(use_executor=True)
-"""
+""" + ('dags["small"].test(use_executor=True)' if AIRFLOW >= (3, 1) else "")
 
 
 def until(true: Callable[[], Any], what: str, timeout: float = 300) -> None:
@@ -255,7 +254,8 @@ def test_a_trigger_that_takes_too_long_or_fails(ran: Ran) -> None:
 
 def test_tasks_that_start_or_end_in_the_triggerer(ran: Ran) -> None:
     """Without a worker's process there is no execution; the trigger is told all the same, below its try."""
-    assert below(one(ran, "trigger_only", "starts_there")) == ["trigger DateTimeTrigger", "execute DateTimeSensorAsync"]
+    ends = ["execute DateTimeSensorAsync"] if AIRFLOW[:2] != (3, 0) else []
+    assert below(one(ran, "trigger_only", "starts_there")) == ["trigger DateTimeTrigger", *ends]
     assert below(one(ran, "trigger_only", "ends_there")) == ["execute DateTimeSensorAsync", "trigger DateTimeTrigger"]
     assert below(one(ran, "trigger_only", "never_here")) == ["trigger DateTimeTrigger"]
 
@@ -398,6 +398,7 @@ def test_a_dag_that_is_tested(ran: Ran) -> None:
     assert below(poked) == ["execute DecoratedSensorOperator"] * 2
 
 
+@since(3, 1)
 def test_a_dag_that_is_tested_with_an_executor(ran: Ran) -> None:
     """``dag.test(use_executor=True)`` has its tasks run by the executor's processes: they find the same trace."""
     found = audit(ran, "small", by_clock=True)

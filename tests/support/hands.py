@@ -22,8 +22,6 @@ RUN = "by_hand"
 
 MARKED = {("hands", RUN, "marked_late", -1, 1): "failed"}
 """Tries that somebody marks after their end, and the state they had ended in."""
-if AIRFLOW < (3,):  # where the process that outlived its try writes its own end into the database
-    MARKED["hands", RUN, "outlives", -1, 1] = "failed"
 
 
 SETTINGS = {
@@ -76,15 +74,18 @@ class Hands:
     def __call__(self) -> None:
         """Do all of it to the run ``by_hand`` and its neighbours, which wait for it."""
         restarted = ("restarted",) if AIRFLOW >= (3, 1) else ()  # see dags/hands.py
-        waiting = ("marked_success", "marked_failed", "is_killed_by_another", "outlives", "holds")
-        self.wait_for("running", *waiting, *restarted)
+        outlives = ("outlives",) if AIRFLOW >= (3,) else ()
+        waiting = ("marked_success", "marked_failed", "is_killed_by_another", "holds")
+        self.wait_for("running", *waiting, *restarted, *outlives)
         self.wait_for("running", "sleeps_on", dag_id="stopped", run_id="success")
         self.wait_for("running", "sleeps_on", dag_id="stopped", run_id="failed")
         self.wait_for("success", "cleared", "shrinks", "of_shrunk")
         self.wait_for("upstream_failed", "after_marked_late")
 
-        orphan, victim = self.process("outlives"), self.process("is_killed_by_another")
-        os.kill(orphan.ppid(), signal.SIGKILL)
+        orphans = [self.process(task_id) for task_id in outlives]
+        victim = self.process("is_killed_by_another")
+        for orphan in orphans:
+            os.kill(orphan.ppid(), signal.SIGKILL)
         os.kill(victim.pid, signal.SIGKILL)
         api = self.api
         api.mark("hands", RUN, "marked_success", "success")
@@ -103,8 +104,8 @@ class Hands:
         self.wait_for("success", "cleared", "shrinks", "in_pod", "in_untraced_pod", *restarted)
         if AIRFLOW[:2] != (3, 0):  # which does not run again what is below a task that is marked
             self.wait_for("success", "after_marked_late")
-        self.wait_for("failed", "is_killed_by_another", "outlives")
+        self.wait_for("failed", "is_killed_by_another", *outlives)
         self.wait_for("removed", "goes")
         self.say("outlived")
-        orphan.wait(60)
+        psutil.wait_procs(orphans, 60)
         self.say("release")

@@ -232,6 +232,25 @@ print(os.getpid(), child)
     assert told["child's"]["service.instance.id"] != told["parent's"]["service.instance.id"]
 
 
+def test_a_child_of_a_user_of_threads_is_not_stuck(in_python: InPython) -> None:
+    """The SDK's own providers start threads in a forked child, which waits for ever if thread pools came after them."""
+    code = f"""{OFFER}
+import os, signal
+from dagtrace.record import Point
+from dagtrace.semconv.metrics import AIRFLOW_DAG_RUN_COUNT
+telemetry.offer_user_provider()
+telemetry.measure(Point(AIRFLOW_DAG_RUN_COUNT, 1, {{}}))
+provider = telemetry.current().meter._provider  # alive in the child
+import concurrent.futures.thread
+child = os.fork()
+if not child:
+    os._exit(0)
+signal.alarm(20)
+print(os.waitpid(child, 0)[1])
+"""
+    assert in_python(code).stdout.split() == ["0"]
+
+
 ODD, CLEAN = "caf\udce9", "caf?"
 
 

@@ -38,9 +38,9 @@ UNKNOWN = DagVersion({}, {})
 
 
 class DagVersions:
-    """Remembers the versions asked for last; ``read`` gives serialized DAGs by version."""
+    """Remembers the versions asked for last; ``read`` gives serialized DAGs (data, compressed data) by version."""
 
-    def __init__(self, read: Callable[[Iterable[str]], Mapping[str, Any]]) -> None:
+    def __init__(self, read: Callable[[Iterable[str]], Mapping[str, tuple[Any, bytes | None]]]) -> None:
         self._read = read
         self._known: Remembered[str, DagVersion] = Remembered(_MOST)
         self._emptied = time.monotonic()
@@ -53,21 +53,23 @@ class DagVersions:
         wanted = {version for version in versions if version is not None}
         found = {version: self._known[version] for version in wanted if version in self._known}
         new = sorted(wanted - found.keys())
-        if new:
-            documents = self._documents(new) or {}
-            found.update((version, self._version(documents.get(version)) or UNKNOWN) for version in new)
+        stored = self._stored(new)
+        if stored is None:  # the database did not answer: ask again for the next tries
+            return {**dict.fromkeys(wanted, UNKNOWN), **found, None: UNKNOWN}
+        found.update((version, self._version(stored.get(version)) or UNKNOWN) for version in new)
         for version in sorted(wanted):
             self._known[version] = found[version]
         return {**found, None: UNKNOWN}
 
     @guarded
-    def _documents(self, versions: list[str]) -> Mapping[str, Any]:
-        return self._read(versions)
+    def _stored(self, versions: list[str]) -> Mapping[str, Any]:
+        return self._read(versions) if versions else {}
 
     @guarded
-    def _version(self, document: Any) -> DagVersion:
-        if document is None:
+    def _version(self, stored: Any) -> DagVersion:
+        if stored is None:
             return UNKNOWN
+        document = schema.serialized_dag(*stored)
         named = references(document)
         return DagVersion(
             groups_of(document["dag"].get(schema.TASK_GROUP)),

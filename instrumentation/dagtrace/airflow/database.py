@@ -38,6 +38,8 @@ _CHUNK = 200
 _REMEMBERED = 10_000
 """Runs whose parent is remembered, beside those of one look."""
 
+_MOST_BEGUN = 1_000
+
 _RUN_COLUMNS = (
     *("id", "dag_id", "run_id", "run_type", "state", "queued_at", "start_date", "end_date", "created_at"),
     *("logical_date", "run_after", "clear_number", "triggered_by", "external_trigger", "bundle_version"),
@@ -93,6 +95,12 @@ class Database:
         for chunk in chunks(keys):
             found += self._select_runs(tuple_(runs.dag_id, runs.run_id).in_(chunk))
         return found
+
+    def begun(self, since: datetime) -> set[Key]:
+        """Return the runs of which a task began to run since a moment; the log has an index on its time."""
+        log = self._log.c
+        query = select(log.dag_id, log.run_id).where(log.dttm >= since, log.event == compat.RUNNING).distinct()
+        return {(row.dag_id, row.run_id) for row in self._all(query.limit(_MOST_BEGUN)) if row.run_id is not None}
 
     def changed(self, keys: Iterable[Key], since: datetime) -> Iterator[tuple[Instance, datetime]]:
         """Yield the task instances of these runs that changed since a moment, whatever their state, and when."""
@@ -161,14 +169,14 @@ class Database:
         tags = self._all(select(self._tags.c.name).where(self._tags.c.dag_id == run.dag_id))
         return owners[0].owners if owners else None, tuple(sorted(row.name for row in tags))
 
-    def serialized_dags(self, versions: Iterable[str]) -> dict[str, Any]:
-        """Return serialized DAGs by version (`Try.dag_version_id`), as far as they are there."""
-        table, found = self._serialized.c, dict[str, Any]()
+    def serialized_dags(self, versions: Iterable[str]) -> dict[str, tuple[Any, bytes | None]]:
+        """Return serialized DAGs, plain or compressed, by version (`Try.dag_version_id`), as far as they are there."""
+        table, found = self._serialized.c, dict[str, tuple[Any, bytes | None]]()
         column = schema.version_column(table)
         for chunk in chunks(map(schema.version_key, versions)):
             query = select(column.label("version"), table.data, table.data_compressed)
             for row in self._all(query.where(column.in_(chunk))):
-                found[str(row.version)] = schema.serialized_dag(row.data, row.data_compressed)
+                found[str(row.version)] = row.data, row.data_compressed
         return found
 
     def _select_runs(self, condition: Any) -> list[tuple[int, Run]]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Execution:
     """One process's work on one try, from before the operator's ``execute`` to after it."""
 
-    def __init__(self, ti: Any, task: Any, start_ns: int | None = None) -> None:
+    def __init__(self, ti: Any, task: Any, start_ns: int | None = None, note: handover.Handover | None = None) -> None:
         self._start_ns = start_ns or time.time_ns()
         self._end_ns: int | None = None
         run = runs.identify(ti.dag_id, ti.run_id, *compat.start_and_conf(ti), dag_test.nonce(ti.dag_id))
@@ -49,7 +49,7 @@ class Execution:
             **runs.attributes_of(ti),
             names.AIRFLOW_TASK_INSTANCE_OPERATOR: self._operator,
         }
-        self._note = handover.take()
+        self._note = note
         if self._note is not None:
             self._note.begin(self._start_ns, self._operator)
         from dagtrace.telemetry.process import host_name
@@ -84,11 +84,12 @@ class Execution:
         self.end(None)  # an Airflow that did not do what an exception asked for
         compat.unbind_from_logs(self._logs)
         end_ns, failure = self._end_ns or 0, self._failure
-        if failure.message is None:
-            failure = failure_of(error, time.time_ns())
-        if self._note is not None and self._note.outlives():
+        outlives = self._note is not None and self._note.outlives()
+        if failure.message is None and not outlives:  # with nobody left to report to, its report fails, and no task
+            failure = failure_of(error, end_ns)
+        if self._note is not None and outlives:
             self._attributes[names.DAGTRACE_ASYNC] = True
-            if self._terminated:  # by its supervisor, because its try was over: cancelled, which is no error
+            if self._note.is_over() and (self._terminated or is_termination(error)):  # cancelled, which is no error
                 failure = Failure(None, (), {names.PROCESS_EXIT_SIGNAL: "SIGTERM"})
         telemetry.tell(
             SpanRecord(
@@ -116,8 +117,8 @@ def _hand_over(note: handover.Handover, pid: int) -> None:
         note.delivered()
 
 
-_at_work: Execution | None = None
-"""What this process executes; one task at a time, also in ``dag.test()``."""
+_at_work: list[Execution | None] = []
+"""What this process executes, None before it begins; the innermost last, where a task runs a DAG by ``dag.test()``."""
 
 
 def around_task(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -135,29 +136,33 @@ def around_task(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
 class _Entered(NamedTuple):
     ti: Any
     start_ns: int
-    outer: Execution | None
-    """Of a task that runs another one's DAG by ``dag.test()``."""
+    pulls: pulls.Pulls
+    """Of the outer task."""
 
 
 @guarded
 def _enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Entered:
-    global _at_work
-    pulls.forget()
-    outer, _at_work = _at_work, None
-    return _Entered(kwargs.get("ti", args[0] if args else None), time.time_ns(), outer)
+    entered = _Entered(kwargs.get("ti", args[0] if args else None), time.time_ns(), pulls.swap())
+    _at_work.append(None)
+    return entered
 
 
 @guarded
 def _leave(entered: _Entered | None, error: BaseException | None, result: Any = None) -> None:
-    global _at_work
     if entered is None:
         return
-    execution, _at_work = _at_work, entered.outer
-    error = error or compat.error_in(result)
-    if execution is None and error is not None and not is_control_flow(error):
-        execution = _begin(entered.ti, entered.ti.task, entered.start_ns)
-    if execution is not None:
-        execution.tell(error)
+    execution = _at_work[-1]
+    try:
+        error = compat.what_failed(entered.ti, error, result)
+        if execution is None and error is not None and not is_control_flow(error):
+            execution = _begin(entered.ti, entered.ti.task, entered.start_ns)
+            if execution is not None:
+                execution.end(None, end_date=entered.ti.end_date)  # callbacks may have taken long since then
+        if execution is not None:
+            execution.tell(error)
+    finally:
+        _at_work.pop()
+        pulls.swap(entered.pulls)
 
 
 def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -174,8 +179,8 @@ def around_execute(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, 
 
 @guarded
 def _begin_execute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    global _at_work  # noqa: PLW0603
-    _at_work = _begin(*compat.task_of(args, kwargs))
+    if _at_work:
+        _at_work[-1] = _begin(*compat.task_of(args, kwargs))
 
 
 def _begin(ti: Any, task: Any, start_ns: int | None = None) -> Execution | None:
@@ -184,14 +189,18 @@ def _begin(ti: Any, task: Any, start_ns: int | None = None) -> Execution | None:
     telemetry.describe("airflow", "worker")
     also(compat.mask_as_airflow)
     telemetry.offer_user_provider()
-    return Execution(ti, task, start_ns)
+    return Execution(ti, task, start_ns, handover.take() if len(_at_work) == 1 else None)
 
 
 @guarded
 def _end(error: BaseException | None) -> None:
     # A run that is to be triggered is: by Airflow, now, which is this task's work (`around_trigger_dag_run`).
-    if _at_work is not None and not triggers_dag_run(error):
-        _at_work.end(error)
+    if (execution := _executing()) is not None and not triggers_dag_run(error):
+        execution.end(error)
+
+
+def _executing() -> Execution | None:
+    return _at_work[-1] if _at_work else None
 
 
 def around_process(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -229,6 +238,6 @@ def around_trigger_dag_run(
 
 @guarded
 def _end_triggering(error: BaseException | None, result: Any = (None, None)) -> None:
-    if _at_work is not None:
+    if (execution := _executing()) is not None:
         message, state = result
-        _at_work.end(error, state, getattr(message, "end_date", None))
+        execution.end(error, state, getattr(message, "end_date", None))

@@ -72,8 +72,8 @@ class Followed:
             run = dataclasses.replace(run, state="", end_date=None)
         self.run = run
 
-    def takes(self, row: Try) -> bool:
-        """Take note of a try; return whether it is one to tell now, which it is once."""
+    def wants(self, row: Try) -> bool:
+        """Take note of a try; return whether it is one to tell now, which it is until it is in ``told``."""
         span_id = row.span_id(self.run.who)
         if row.state == compat.BETWEEN_POKES:
             if row.start_date is not None:
@@ -82,10 +82,7 @@ class Followed:
         if row.end_date is None and not self.over:
             return False  # skipped with its run, or removed from its DAG: the run's end is the next best, not known yet
         self.last_end_ns = max(self.last_end_ns, facts.try_end_ns(self.run, row))
-        if span_id in self.told:
-            return False
-        self.told.add(span_id)
-        return True
+        return span_id not in self.told
 
     def first_start(self, row: Try) -> datetime | None:
         """Return when a try's first poke started, if that was seen."""

@@ -61,15 +61,19 @@ class Handover:
         """In the supervisor: the server says that the try is over."""
         self._bytes[_SUPERVISORS] = 1
 
+    def is_over(self) -> bool:
+        """In the child: whether the server has said that the try is over."""
+        return bool(self._bytes[_SUPERVISORS])
+
     def outlives(self) -> bool:
         """In the child: whether the try is over already, or may be, because nobody is left to send heartbeats."""
-        return bool(self._bytes[_SUPERVISORS]) or os.getppid() != self._supervisor
+        return self.is_over() or os.getppid() != self._supervisor
 
     def read(self) -> Note:
         """In the supervisor, after the child's end."""
         state, start_ns, operator = _CHILDS.unpack_from(self._bytes, 0)
-        unwanted = bool(self._bytes[_SUPERVISORS])
-        return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator.decode(errors="replace"), unwanted)
+        operator_name = operator.decode(errors="replace")
+        return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator_name, self.is_over())
 
 
 _current = threading.local()

@@ -26,11 +26,19 @@ class _Child(NamedTuple):
 
 def around_start(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``StandardTaskRunner.start``, which forks the task process and keeps it as ``process``."""
+    if _executes(instance):
+        return wrapped(*args, **kwargs)
     forked_ns = time.time_ns()
     with handover.offered() as note:
         result = wrapped(*args, **kwargs)
     _adopt(instance, note, forked_ns)
     return result
+
+
+@guarded
+def _executes(runner: Any) -> bool:
+    """Whether the task process is not a fork but a program of its own (``run_as_user``): no note reaches that."""
+    return bool(runner.run_as_user)
 
 
 @guarded

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dagtrace.airflow import compat
 from dagtrace.airflow.failures import qualified_name
 from dagtrace.record import Event, Value
 from dagtrace.semconv import attributes as names
@@ -32,16 +33,22 @@ class _Pull:
     """How often one XCom was pulled, and what came the first time."""
 
     time_ns: int
-    count: int = 0
+    count: int | None = 0
+    """None where it is not known: values that are fetched as they are needed."""
     python_type: str | None = None
 
 
-_pulls: dict[_Source, _Pull] = {}
+Pulls = dict[_Source, _Pull]
+
+_pulls: Pulls = {}
+"""Of the task that this process is at."""
 
 
-def forget() -> None:
-    """Begin a task, before its arguments are resolved: what was pulled before is not this one's."""
-    _pulls.clear()
+def swap(pulled: Pulls | None = None) -> Pulls:
+    """Begin a task, before its arguments are resolved, or go on with one; return what was pulled for the other."""
+    global _pulls
+    before, _pulls = _pulls, {} if pulled is None else pulled
+    return before
 
 
 def around_one(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -83,6 +90,26 @@ def around_item(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
     return result
 
 
+def around_pull(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap Airflow 2's ``TaskInstance.xcom_pull(task_ids, dag_id, key, …)``."""
+    value = wrapped(*args, **kwargs)
+    _note_pull(instance, dict(zip(("task_ids", "dag_id", "key"), args, strict=False)) | kwargs, value)
+    return value
+
+
+@guarded
+def _note_pull(ti: Any, given: dict[str, Any], value: Any) -> None:
+    tasks = given.get("task_ids") or ()
+    one = isinstance(tasks, str)
+    for task_id in (tasks,) if one else tasks:
+        source = {"dag_id": given.get("dag_id") or ti.dag_id, "run_id": ti.run_id, "task_id": task_id}
+        source["key"] = given.get("key") or "return_value"
+        if not one or compat.is_lazy(value):
+            _count(source, None, None)  # counting them would be a query
+        else:
+            _count(source, given.get("map_indexes"), () if value is None or value is given.get("default") else (value,))
+
+
 @guarded
 def _note(source: dict[str, Any], value: Any) -> None:
     _count(source, source.get("map_index"), () if value is None else (value,))
@@ -100,14 +127,17 @@ def _note_item(sequence: Any, args: tuple[Any, ...], result: Any) -> None:
     _count(source, None, result if isinstance(args[0], slice) else (result,))
 
 
-def _count(source: dict[str, Any], map_index: int | None, values: Sequence[Any]) -> None:
+def _count(source: dict[str, Any], map_index: int | None, values: Sequence[Any] | None) -> None:
     key = (source["dag_id"], source["run_id"], source["task_id"], map_index, source["key"])
     pull = _pulls.get(key)
     if pull is None:
         if len(_pulls) >= _MOST:
             return
         pull = _pulls[key] = _Pull(time.time_ns())
-    pull.count += len(values)
+    if values is None:
+        pull.count = None
+        return
+    pull.count = (pull.count or 0) + len(values)
     if pull.python_type is None and len(values):
         first: object = values[0]
         pull.python_type = qualified_name(type(first))
@@ -122,7 +152,8 @@ def events(dag_id: str, run_id: str) -> list[Event]:
 def _event(source: _Source, pull: _Pull, dag_id: str, run_id: str) -> Event:
     of_dag, of_run, task_id, map_index, key = source
     found: dict[str, Value] = {names.AIRFLOW_TASK_ID: task_id, names.AIRFLOW_XCOM_KEY: key}
-    found[names.AIRFLOW_XCOM_COUNT] = pull.count
+    if pull.count is not None:
+        found[names.AIRFLOW_XCOM_COUNT] = pull.count
     if map_index is not None and map_index >= 0:
         found[names.AIRFLOW_TASK_INSTANCE_MAP_INDEX] = map_index
     if pull.python_type is not None:

@@ -75,6 +75,7 @@ class Reader:
         self._versions = DagVersions(database.serialized_dags)
         kept = watermark.load() if watermark is not None else None
         self._last_id, self._open = kept or (database.newest_id(), {})
+        self._born = datetime.now(timezone.utc)
         self._looked: datetime | None = None
         self._looked_wide = time.monotonic()
         self._checkpoint = time.monotonic()
@@ -88,8 +89,8 @@ class Reader:
         now = datetime.now(timezone.utc)
         found = self._database.open_and_new(self._last_id)
         seen = {(run.dag_id, run.run_id): run for _, run in found}
-        gone = [key for key in self._open if key not in seen]
-        seen.update({(run.dag_id, run.run_id): run for _, run in self._database.runs(gone)})
+        gone = {key for key in (*self._open, *self._begun()) if key not in seen}
+        seen.update(self._not_told(self._database.runs(gone)))
         for key in self._open.keys() - seen.keys():  # deleted from the database
             del self._open[key]
             self._carriers.forget(key)
@@ -114,6 +115,23 @@ class Reader:
         self._looked = now
         if time.monotonic() - self._checkpoint >= _CHECKPOINT:
             self.checkpoint()
+
+    def _begun(self) -> set[Key]:
+        """
+        Return the runs of which a task began since the last look.
+
+        A run that was cleared, and had ended again before anybody looked, is neither open nor new; its tasks are known
+        to have begun. Not before this reader did: the one before it has told those.
+        """
+        return set() if self._looked is None else self._database.begun(max(self._born, self._looked - _NEAR))
+
+    def _not_told(self, found: Iterable[tuple[int, Run]]) -> Iterator[tuple[Key, Run]]:
+        """Yield those of these runs that are open or of a generation that was not told yet."""
+        for _, run in found:
+            key = run.dag_id, run.run_id
+            past = self._past.get(key)
+            if key in self._open or past is None or past[-1].start_date != run.start_date:
+                yield key, run
 
     def checkpoint(self) -> None:
         """Deliver what was told, then remember it as told."""
@@ -182,7 +200,7 @@ class Reader:
             followed = self._open[key]
             if not facts.belongs(followed.run, row):
                 earlier[key, row.task_id, row.map_index, row.try_number] = row
-            elif followed.takes(row):
+            elif followed.wants(row):
                 new.append((key, row))
         rescheduled = self._database.first_pokes(new)
         versions = self._versions.of(row.dag_version_id for _, row in new)
@@ -196,7 +214,9 @@ class Reader:
             first = followed.first_start(row) or rescheduled.get((key, row))
             group = versions[row.dag_version_id].groups.get(row.task_id)
             row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
-            of_this = [*([before] if before else ()), *links.get(row.span_id(run.who), ())]
+            span_id = row.span_id(run.who)
+            of_this = [*([before] if before else ()), *links.get(span_id, ())]
+            followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
             telemetry.measure(*facts.try_points(run, row))
 

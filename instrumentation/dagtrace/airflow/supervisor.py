@@ -120,7 +120,9 @@ def _tell(process: Any, end_ns: int) -> None:
     if child is None:
         runtimes.tell(process, who, start_ns, end_ns)
     else:
-        tell_end(ti, who, child, End(process.pid, start_ns, end_ns, int(process._exit_code or 0)))
+        # One that has reported how its task ended is killed only because callbacks or listeners took too long.
+        reported = getattr(process, "_terminal_state", None) is not None
+        tell_end(ti, who, child, End(process.pid, start_ns, end_ns, int(process._exit_code or 0), unwanted=reported))
 
 
 def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
@@ -132,7 +134,7 @@ def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
     if left.begun:
         end = end._replace(start_ns=left.start_ns)
         more[names.AIRFLOW_TASK_INSTANCE_OPERATOR] = left.operator
-    end = end._replace(begun=left.begun, unwanted=left.unwanted)
+    end = end._replace(begun=left.begun, unwanted=left.unwanted or end.unwanted)
     telemetry.describe("airflow", "worker")
     telemetry.tell(ends.span(ti, run, end, left.operator, more))
     telemetry.flush()

@@ -27,6 +27,11 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 720
 goes over them."""
 
 
+class _Provider(MeterProvider):
+    def _handle_fork(self) -> None:
+        """Do nothing: a forked child makes its own; see ``spans.UserTracerProvider``, which has the reason."""
+
+
 class Meter:
     """
     One process's instruments.
@@ -47,7 +52,7 @@ class Meter:
         if wanted is not None and not isinstance(wanted, ExplicitBucketHistogramAggregation):
             aggregation[Histogram] = wanted
         self._reader = InMemoryMetricReader(cast("Any", temporality), cast("Any", aggregation))
-        self._provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
+        self._provider = _Provider([self._reader], resource, shutdown_on_exit=False)
         self._meter = self._provider.get_meter(SCOPE.name, SCOPE.version, SCOPE.schema_url)
         self._instruments: dict[str, Any] = {}
         self._lock = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
@@ -109,6 +110,16 @@ class UserTracerProvider(TracerProvider):
     def shutdown(self) -> None:
         """Flush within the budget; the pipeline stays, it is not this provider's."""
         telemetry.flush()
+
+    def _handle_fork(self) -> None:
+        """
+        Do in a forked child what is needed there: a lock that nobody holds.
+
+        The SDK (1.45) would also detect resources anew, in threads of its own: in every child that user code forks, and
+        without end where ``concurrent.futures.thread`` was imported after this provider was made, whose lock is held
+        until its own turn comes after the fork. The pipeline knows in which process it is.
+        """
+        self._tracers_lock = threading.Lock()
 
 
 def offer_user_provider(resource: Resource) -> None:

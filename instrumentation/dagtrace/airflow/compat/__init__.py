@@ -126,12 +126,13 @@ def _sdk_patches() -> list[Patch]:
 
 
 def _airflow_2_patches() -> list[Patch]:
-    from dagtrace.airflow import dag_test, execution, local_task_job, trigger
+    from dagtrace.airflow import dag_test, execution, local_task_job, pulls, trigger
 
     runner = "airflow.task.task_runner.standard_task_runner"
     return [
         Patch("airflow.models.taskinstance", "_run_raw_task", execution.around_task),
         Patch("airflow.models.taskinstance", "_execute_task", execution.around_execute),
+        Patch("airflow.models.taskinstance", "TaskInstance.xcom_pull", pulls.around_pull),
         Patch("airflow.cli.commands.task_command", "_run_raw_task", execution.around_process),
         Patch("airflow.models.dag", "DAG.test", dag_test.around_test),
         Patch("airflow.models.dag", "_run_inline_trigger", trigger.around_inline),
@@ -198,9 +199,21 @@ def task_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]
     return context["ti"], context["ti"].task
 
 
-def error_in(result: Any) -> BaseException | None:
-    """Return what failed a task, from the result of Airflow 3's ``run`` (state, message, error); 2.x raises it."""
-    return result[2] if TASK_SDK and result is not None else None
+def is_lazy(values: Any) -> bool:
+    """Return whether pulled XComs (2.x) are a query that is asked when they are iterated over."""
+    return type(values).__name__.startswith("Lazy")
+
+
+def what_failed(ti: Any, error: BaseException | None, result: Any) -> BaseException | None:
+    """
+    Return what failed a task, from what Airflow's run of it raised or returned.
+
+    3.x returns (state, message, error). 2.x raises; also where it raises after the task's success is committed, because
+    of a listener or of SIGTERM.
+    """
+    if not TASK_SDK:
+        return None if ti.state in ("success", "skipped") else error
+    return error if error is not None or result is None else result[2]
 
 
 def start_and_conf(ti: Any) -> tuple[datetime | None, Any]:
@@ -210,7 +223,9 @@ def start_and_conf(ti: Any) -> tuple[datetime | None, Any]:
     In 3.x from the API server's ``TIRunContext``; in 2.x from the run's own row.
     """
     if not TASK_SDK:
-        run = ti.get_dagrun()
+        # Over the session of the task instance: one that `get_dagrun` opened would be the same one, and be committed.
+        session = importlib.import_module("sqlalchemy.orm").object_session(ti)
+        run = ti.get_dagrun() if session is None else ti.get_dagrun(session=session)
         return run.start_date, run.conf
     context = getattr(ti, "_ti_context_from_server", None)
     return (context.dag_run.start_date, context.dag_run.conf) if context is not None else (None, None)
