@@ -693,6 +693,22 @@ os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         in_python(code, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, DAGTRACE_FLUSH_TIMEOUT="10")
 
 
+@pytest.mark.parametrize("over_http", [False, True])
+def test_the_delivering_thread_imports_nothing(in_python: InPython, *, over_http: bool) -> None:
+    """A child forked in the middle of an import could never finish it: all of them are done by ``preload``."""
+    code = f"""{FORKING}
+import sys
+telemetry.preload()
+before = set(sys.modules)
+tell("one", 1); count(1)
+assert telemetry.flush(10)
+print(sorted(set(sys.modules) - before))
+"""
+    with Sink() as sink:
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url} if over_http else {}
+        assert in_python(code, DAGTRACE_FLUSH_TIMEOUT="10", **env).stdout.strip() == "[]"
+
+
 def test_a_child_says_why_it_could_not_deliver(in_python: InPython) -> None:
     """The filter that keeps the parent's exporters quiet does not swallow the child's reason."""
     code = f"""{FORKING}

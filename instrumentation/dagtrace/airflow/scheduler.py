@@ -116,9 +116,22 @@ def around_loop(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
 @guarded
 def _start() -> _Thread:
     telemetry.describe("airflow", "scheduler", lasting=True)
+    _import()
     thread = _Thread()
     thread.start()
     return thread
+
+
+def _import() -> None:
+    """
+    Import what the threads will use before they start.
+
+    LocalExecutor forks its workers out of the scheduler at any time: one forked in the middle of a thread's import has
+    half a module, and a lock on it that nobody will give back, for all the tasks it will ever run.
+    """
+    from dagtrace.airflow import database, lease, linking, reader, sources, watermark  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    telemetry.preload()
 
 
 @guarded

@@ -116,6 +116,7 @@ def _otlp(signal: str, module: str, name: str) -> Any:
             warn_once(
                 "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs dagtrace[grpc], which is not here; using http/protobuf"
             )
+    importlib.import_module("netrc")  # which requests imports when it is first used
     return getattr(importlib.import_module(f"{package}.http.{module}"), name)()
 
 
@@ -131,12 +132,17 @@ def encodes(span: ReadableSpan) -> bool:
 
 
 def _import_encoders() -> None:
-    """Import what ``export`` will need, 80 ms of CPU: not first in each short process, within its exit budget."""
+    """
+    Import what ``export`` will need, 80 ms of CPU: not first in each short process, within its exit budget.
+
+    And not in the thread that delivers: a child forked meanwhile would have half a module for the rest of its life.
+    """
     import importlib
 
     for module in ("trace_encoder", "metrics_encoder"):
         importlib.import_module(f"opentelemetry.exporter.otlp.proto.common.{module}")
     importlib.import_module("google.protobuf.json_format")
+    importlib.import_module("dagtrace.telemetry.otlp_json")
 
 
 class LocalSpanExporter(SpanExporter):
