@@ -142,7 +142,7 @@ def stopped() -> None:
 stopped()
 
 
-@dag(schedule=None, tags=["test"], dagrun_timeout=timedelta(seconds=8))
+@dag(schedule=None, tags=["test"], dagrun_timeout=timedelta(seconds=20))
 def timed_out() -> None:
     sleeps_on() >> never_begins()
 

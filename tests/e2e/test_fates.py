@@ -37,7 +37,8 @@ from dagtrace.airflow.database import Database
 
 database = Database(settings.engine)
 database.open_and_new(database.newest_id())
-assert ("fates", "all") in database.begun(datetime(2026, 1, 1, tzinfo=timezone.utc))
+found = database.begun(datetime(2026, 1, 1, tzinfo=timezone.utc))
+assert (("fates", "all") in found) == (VERSION not in ((3, 0), (3, 1)))  # whose log does not say when tasks begin
 (run,) = [run for _, run in database.runs([("fates", "all")])]
 changed = [one for one, _ in database.changed([("fates", "all")], datetime(2026, 1, 1, tzinfo=timezone.utc))]
 assert len(changed) > 10

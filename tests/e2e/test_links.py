@@ -204,12 +204,13 @@ def test_what_code_may_have_pulled_is_told_apart(ran: Ran) -> None:
         ("one", -1, 1, "return_value"),
         ("large", -1, 1, "return_value"),
     }
+    lazily = AIRFLOW < (3,)  # there a pull from several tasks is a query that is asked when it is iterated over
     assert pulled(node) == {
         ("pushes", "custom"): (1, "dict"),
         ("pushes", "flag"): (1, "bool"),
         ("pushes", "not_there"): (0, None),
-        ("one", "return_value"): (1, "int"),
-        ("large", "return_value"): (1, "str"),
+        ("one", "return_value"): (None, None) if lazily else (1, "int"),
+        ("large", "return_value"): (None, None) if lazily else (1, "str"),
     }
     assert came_from(found["says_nothing", -1, 1], named=False) == {("one", -1, 1, "return_value")}
     assert pulled(found["says_nothing", -1, 1]) == {}
@@ -251,7 +252,7 @@ def test_size_and_type_are_the_databases(ran: Ran) -> None:
         for link in (link for node in root.children for link in links(node, "xcom")):
             task_id, map_index, _ = identity(link.attributes)
             key = (task_id, map_index, link.attributes[names.AIRFLOW_XCOM_KEY])
-            told[key] = link.attributes[names.AIRFLOW_XCOM_SIZE], link.attributes[names.AIRFLOW_XCOM_TYPE]
+            told[key] = link.attributes[names.AIRFLOW_XCOM_SIZE], link.attributes.get(names.AIRFLOW_XCOM_TYPE)
     assert told.items() <= rows.items()
     assert told["large", -1, "return_value"] == (40_002 if AIRFLOW >= (3,) else 240_002, "string")  # 2.x escapes
     assert {kind for _, kind in told.values()} == {"string", "number", "boolean", "object", "array"}

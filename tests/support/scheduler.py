@@ -9,6 +9,7 @@ Nothing is executed, so the DAG must have nothing to execute; no API server is n
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -52,9 +53,9 @@ class Probe:
             return body(runner, session)
 
         SchedulerJobRunner._do_scheduling = do_scheduling  # type: ignore[method-assign]
-        reader = sys.modules.get("dagtrace.airflow.reader")
-        if reader is None:
+        if "dagtrace.airflow" not in sys.modules:
             return
+        reader = importlib.import_module("dagtrace.airflow.reader")
         look = reader.Reader.look
 
         def measured(instance: Any) -> None:

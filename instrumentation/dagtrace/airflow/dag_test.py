@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from dagtrace import identity, telemetry
@@ -34,10 +35,20 @@ _at_work: list[tuple[Any, identity.SpanContext]] = []
 """The try that a test of this process began last: the trigger it waits for runs right after it, in the same thread."""
 
 
-def remember(ti: Any, parent: identity.SpanContext) -> None:
+_began: dict[int, datetime] = {}
+"""By the span id of a try, when its first execution began: the database gets a test's dates late, or not at all."""
+
+
+def remember(ti: Any, parent: identity.SpanContext, start_ns: int) -> None:
     """Take note of a try that begins to execute; outside of ``dag.test()`` nobody will ask."""
     if nonce(ti.dag_id):
         _at_work[:] = [(ti, parent)]
+        _began.setdefault(parent.span_id, datetime.fromtimestamp(start_ns // 1_000 / 1e6, timezone.utc))
+
+
+def began(span_id: int) -> datetime | None:
+    """Return when a try of this process's test began to execute, to the microsecond; None of any other."""
+    return _began.get(span_id)
 
 
 def at_work() -> tuple[Any, identity.SpanContext] | None:
@@ -57,6 +68,7 @@ def around_test(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...
         return run
     finally:
         _at_work.clear()
+        _began.clear()
         if before is None:
             os.environ.pop(_NONCE, None)
         else:

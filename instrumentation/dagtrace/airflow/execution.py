@@ -43,7 +43,7 @@ class Execution:
         self._run = ti.dag_id, ti.run_id
         self._trace_id, self._sampled = run.trace_id, run.sampled
         self._parent_id = run.try_id(ti.task_id, ti.map_index, ti.try_number)
-        dag_test.remember(ti, identity.SpanContext(self._trace_id, self._parent_id, self._sampled))
+        dag_test.remember(ti, identity.SpanContext(self._trace_id, self._parent_id, self._sampled), self._start_ns)
         self._operator: str = getattr(task, "task_type", None) or type(task).__name__
         self._attributes: dict[str, Value] = {
             **runs.attributes_of(ti),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, facts, native
+from dagtrace.airflow import compat, dag_test, facts, native
 from dagtrace.airflow.carriers import Carriers
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
@@ -211,10 +211,10 @@ class Reader:
             before = followed.link_before(row)
             if before is None and (old := earlier.get((key, row.task_id, row.map_index, row.try_number - 1))):
                 before = self._link_to(key, old)
-            first = followed.first_start(row) or rescheduled.get((key, row))
+            span_id = row.span_id(run.who)
+            first = followed.first_start(row) or rescheduled.get((key, row)) or dag_test.began(span_id)
             group = versions[row.dag_version_id].groups.get(row.task_id)
             row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
-            span_id = row.span_id(run.who)
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
