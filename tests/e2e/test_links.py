@@ -254,7 +254,7 @@ def test_size_and_type_are_the_databases(ran: Ran) -> None:
             key = (task_id, map_index, link.attributes[names.AIRFLOW_XCOM_KEY])
             told[key] = link.attributes[names.AIRFLOW_XCOM_SIZE], link.attributes.get(names.AIRFLOW_XCOM_TYPE)
     assert told.items() <= rows.items()
-    assert told["large", -1, "return_value"] == (40_002 if AIRFLOW >= (3,) else 240_002, "string")  # 2.x escapes
+    assert told["large", -1, "return_value"] == (40_002 if AIRFLOW >= (3,) else 120_002, "string")  # 2.x escapes
     assert {kind for _, kind in told.values()} == {"string", "number", "boolean", "object", "array"}
 
 
@@ -387,7 +387,7 @@ def test_view_shows_where_things_came_from(ran: Ran) -> None:
     trace_id = f"{root_of(ran, 'links', 'all').span.trace_id:032x}"
     drawn = run(ran.env, "dagtrace", "view", str(ran.traces), "--trace", trace_id).stdout
     (line,) = (line for line in drawn.splitlines() if "⇠ large" in line)
-    assert ("39.1 KiB" if AIRFLOW >= (3,) else "234.4 KiB") in line
+    assert ("39.1 KiB" if AIRFLOW >= (3,) else "117.2 KiB") in line
     (trace,) = json.loads(run(ran.env, "dagtrace", "view", str(ran.traces), "--json", "--trace", trace_id).stdout)
     assert any(link["attributes"].get(names.AIRFLOW_XCOM_KEY) == "a" for link in all_links(trace["roots"]))
 

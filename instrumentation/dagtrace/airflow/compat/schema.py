@@ -161,11 +161,18 @@ def serialized_dag(data: Any, compressed: bytes | None) -> Any:
     return json.loads(zlib.decompress(compressed)) if compressed else data
 
 
+def _is_binary(column: Any) -> bool:
+    """Return whether a column holds bytes; SQLAlchemy 1.4 wraps a type that differs by dialect."""
+    import sqlalchemy as sa
+
+    return isinstance(getattr(column.type, "impl", column.type), sa.LargeBinary)
+
+
 def xcom_size(value: Any, dialect: str) -> Any:
     """Return the expression for the bytes of an XCom as the database has it: text of JSON (Airflow 2: bytes of it)."""
     import sqlalchemy as sa
 
-    if isinstance(value.type, sa.LargeBinary):
+    if _is_binary(value):
         return sa.func.octet_length(value) if dialect == "postgresql" else sa.func.length(value)
     if dialect == "postgresql":
         return sa.func.octet_length(sa.cast(value, sa.Text))
@@ -176,7 +183,7 @@ def xcom_first(value: Any, dialect: str) -> Any:
     """Return the expression for the first character of an XCom's JSON, which tells its type."""
     import sqlalchemy as sa
 
-    if isinstance(value.type, sa.LargeBinary):
+    if _is_binary(value):
         first = sa.func.substr(value, 1, 1)
         return sa.func.encode(first, "escape") if dialect == "postgresql" else sa.cast(first, sa.CHAR)
     return sa.func.substr(sa.cast(value, sa.CHAR if dialect == "mysql" else sa.Text), 1, 1)
