@@ -393,7 +393,9 @@ def test_a_dag_that_is_tested(ran: Ran) -> None:
     (run_id,) = (row["run_id"] for row in ran.query("select run_id from dag_run where dag_id = 'tested'"))
     (defers,) = tries(ran, "tested", "defers", run_id)
     assert state(defers) == "success"
-    assert below(defers) == ["execute Defers", "trigger DateTimeTrigger", "execute Defers"]
+    # Airflow 3 serializes a trigger first, and this one writes itself down as another.
+    trigger = "trigger DateTimeTrigger" if AIRFLOW >= (3,) else "trigger TimeDeltaTrigger"
+    assert below(defers) == ["execute Defers", trigger, "execute Defers"]
     for failed in tries(ran, "tested", "trigger_fails", run_id):
         assert told(failed) == [("execute Defers", None), ("trigger FailingTrigger", "ConnectionError")]
     (poked,) = tries(ran, "tested", "reschedules", run_id)

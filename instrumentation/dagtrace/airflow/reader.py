@@ -212,7 +212,7 @@ class Reader:
             if before is None and (old := earlier.get((key, row.task_id, row.map_index, row.try_number - 1))):
                 before = self._link_to(key, old)
             span_id = row.span_id(run.who)
-            first = followed.first_start(row) or rescheduled.get((key, row)) or dag_test.began(span_id)
+            first = dag_test.began(span_id) or followed.first_start(row) or rescheduled.get((key, row))
             group = versions[row.dag_version_id].groups.get(row.task_id)
             row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
