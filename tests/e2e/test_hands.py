@@ -154,7 +154,7 @@ def test_a_run_that_took_too_long(fates: Ran) -> None:
     pending = tries(fates, "never_begins", "timed_out", "late")
     assert root.span.error is not None
     assert state(running) == "skipped"
-    assert [state(node) for node in pending] == (["skipped"] if AIRFLOW >= (3, 1) else [])  # others leave it without
+    assert [state(node) for node in pending] == (["skipped"] if AIRFLOW >= (3, 2) else [])  # others leave it without
     assert running.span.error is None
     assert running.span.end_ns == root.span.end_ns
     (execute,) = running.children
