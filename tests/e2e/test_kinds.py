@@ -238,11 +238,11 @@ def test_deferrals(ran: Ran) -> None:
 def test_a_trigger_that_takes_too_long_or_fails(ran: Ran) -> None:
     """The trigger's span says that its time was up, or which exception it raised, without the password in it."""
     error = f"{EXCEPTIONS}.TaskDeferral"
-    assert told(one(ran, "waits", "defers_too_long")) == [
-        ("execute Defers", None),
-        ("trigger DateTimeTrigger", "timeout"),
-        ("execute Defers", f"{error}{'Timeout' if AIRFLOW >= (3,) else 'Error'}"),
-    ]
+    first, *trigger, last = told(one(ran, "waits", "defers_too_long"))
+    assert first == ("execute Defers", None)
+    assert last == ("execute Defers", f"{error}{'Timeout' if AIRFLOW >= (3,) else 'Error'}")
+    # The triggerer of 3.0 may be stopped here before it has cancelled what nobody waits for any more: seen both.
+    assert trigger == [("trigger DateTimeTrigger", "timeout")] or (AIRFLOW[:2] == (3, 0) and trigger == [])
     failed = one(ran, "waits", "trigger_fails")
     assert told(failed) == [
         ("execute Defers", None),
