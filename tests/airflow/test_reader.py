@@ -461,6 +461,13 @@ def test_a_look_that_fails_is_made_up_for(told: list[SpanRecord]) -> None:
     rows.fails = False
     follower.look()
     assert names(told) == ["task_instance one", "task_instance two"]
+    rows.all_tries["d", "r"].append(a_try("three"))
+    rows.fails = True
+    with pytest.raises(OSError, match="gone"):
+        follower.look()
+    rows.fails = False
+    follower.look()
+    assert names(told)[2:] == ["task_instance three"]
 
 
 def test_a_run_cleared_while_nobody_looked(told: list[SpanRecord]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dagtrace import telemetry
-from dagtrace.airflow import handover, supervisor
+from dagtrace.airflow import handover, local_task_job, supervisor
 
 
 if TYPE_CHECKING:
@@ -111,6 +111,25 @@ def test_a_child_whose_try_was_over_was_cancelled(told: list[SpanRecord], status
     assert span.error is None
     assert "error.type" not in span.attributes
     assert (span.attributes["process.exit.signal"], span.attributes["dagtrace.async"]) == ("SIGTERM", True)
+
+
+def test_a_child_that_had_reported_is_killed_for_its_callbacks(told: list[SpanRecord]) -> None:
+    """Its task had ended, and the supervisor waits no longer for what follows: that is no error of the execution."""
+    fork(1).begin(time.time_ns(), "BashOperator")
+    killed = process(1, -9)
+    killed._terminal_state = "success"
+    supervisor.around_final_state(lambda: None, killed, (), {})
+    (span,) = told
+    assert (span.error, span.attributes["process.exit.signal"]) == (None, "SIGKILL")
+
+
+@pytest.mark.parametrize("run_as_user", [None, "somebody"])
+def test_airflow_2_makes_no_note_for_a_program_of_its_own(told: list[SpanRecord], run_as_user: str | None) -> None:
+    """A task process that is executed anew (``run_as_user``) finds no note and tells its own: nothing is said twice."""
+    runner = SimpleNamespace(run_as_user=run_as_user, process=SimpleNamespace(pid=1))
+    found: list[Handover | None] = []
+    local_task_job.around_start(lambda: found.append(handover.take()), runner, (), {})
+    assert (found[0] is None, hasattr(runner, "_dagtrace")) == (run_as_user is not None, run_as_user is None)
 
 
 def test_a_server_in_trouble_is_no_refusal(told: list[SpanRecord]) -> None:

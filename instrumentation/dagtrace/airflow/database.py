@@ -1,8 +1,8 @@
 """
 Reads Airflow's database: runs and tries as plain rows.
 
-Every query goes by primary key, by the partial index on running runs, or by (dag_id, run_id); never by ``end_date``,
-which has no index. All are reads, over Airflow's own engine, on a connection given back at once.
+Every query goes by primary key, by the partial index on running runs, by (dag_id, run_id), or by the log's time; never
+by ``end_date``, which has no index. All are reads, over Airflow's own engine, on a connection given back at once.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _REMEMBERED = 10_000
 """Runs whose parent is remembered, beside those of one look."""
 
 _MOST_BEGUN = 1_000
+"""Runs of one look of which a task has just begun; those beyond are open, as a rule, and found by that."""
 
 _RUN_COLUMNS = (
     *("id", "dag_id", "run_id", "run_type", "state", "queued_at", "start_date", "end_date", "created_at"),

@@ -105,7 +105,7 @@ class Reader:
         # A run that is queued has no tries of its own yet: those it has are its last generation's.
         running = [key for key, run in runs.items() if run.state == compat.RUNNING]
         self._tell_tries(self._database.tries([key for key in running if not self._open[key].read]))
-        self._tell_tries(self._changed([key for key in running if self._open[key].read]))
+        self._tell_changed([key for key in running if self._open[key].read])
         for key in running:
             self._open[key].read = True
         for key, run in runs.items():
@@ -169,9 +169,9 @@ class Reader:
         if time.monotonic() >= followed.patience or not self._database.still_running(key):
             self._tell_run(key)
 
-    def _changed(self, keys: list[Key]) -> Iterator[tuple[Key, Try]]:
+    def _tell_changed(self, keys: list[Key]) -> None:
         """
-        Yield the tries of those task instances that changed since the last look.
+        Tell the tries of those task instances that changed since the last look.
 
         A try goes into the history together with a change of its task instance, so the history is asked for those only:
         what a look costs depends on what happened since the last one, and not on how long the run has been going on.
@@ -186,8 +186,8 @@ class Reader:
             seen[key][which] = at
             if self._open[key].changes.get(which) != at:
                 changed.append(instance)
-        yield from self._database.tries_of(changed)
-        for key, changes in seen.items():
+        self._tell_tries(self._database.tries_of(changed))
+        for key, changes in seen.items():  # not before they were told
             self._open[key].changes = changes if wide else {**self._open[key].changes, **changes}
         if wide:
             self._looked_wide = time.monotonic()

@@ -122,9 +122,10 @@ def _start() -> _Thread:
     return thread
 
 
+@guarded
 def _import() -> None:
     """
-    Import what the threads will use before they start.
+    Import what the threads will use before they start; what cannot be imported costs its own part later.
 
     LocalExecutor forks its workers out of the scheduler at any time: one forked in the middle of a thread's import has
     half a module, and a lock on it that nobody will give back, for all the tasks it will ever run.
