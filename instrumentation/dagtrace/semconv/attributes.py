@@ -161,6 +161,15 @@ AIRFLOW_TRIGGER_NAME: Final = "airflow.trigger.name"
 DAGTRACE_ASYNC: Final = "dagtrace.async"
 """boolean: The span may outlast its parent: nobody waits for it."""
 
+DAGTRACE_SPARK_EVENTS_DROPPED: Final = "dagtrace.spark.events.dropped"
+"""int: Events that Spark's listener bus dropped from our queue."""
+
+DAGTRACE_SPARK_RECORDS_LOST: Final = "dagtrace.spark.records.lost"
+"""int: Events and spans the listener lost: errors of its own, or a queue that was full."""
+
+DAGTRACE_SPARK_CPU_TIME: Final = "dagtrace.spark.cpu_time"
+"""double: Seconds of CPU the listener's queue thread took, Spark's own part of it included."""
+
 DAGTRACE_LINK_TYPE: Final = "dagtrace.link.type"
 """string: Why two spans are linked: retry, cleared, xcom, asset or trigger."""
 
@@ -190,6 +199,15 @@ PROCESS_EXIT_SIGNAL: Final = "process.exit.signal"
 
 SERVICE_NAME: Final = "service.name"
 """string: Logical name of the service."""
+
+TELEMETRY_SDK_LANGUAGE: Final = "telemetry.sdk.language"
+"""string: python, or java where the Spark driver's JVM speaks for itself."""
+
+TELEMETRY_SDK_NAME: Final = "telemetry.sdk.name"
+"""string: opentelemetry, or dagtrace for the JVM's own sender."""
+
+TELEMETRY_SDK_VERSION: Final = "telemetry.sdk.version"
+"""string: Version of it."""
 
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 """string: One per process."""
@@ -350,8 +368,119 @@ SPARK_STAGE_RESULT_BYTES: Final = "spark.stage.result.bytes"
 SPARK_STAGE_SCHEDULER_DELAY: Final = "spark.stage.scheduler_delay"
 """double: Seconds tasks spent neither running, deserializing nor returning results, summed (Spark's formula)."""
 
+SPARK_APPLICATION_EXIT_CODE: Final = "spark.application.exit_code"
+"""int: Exit code of the driver, where Spark knows it (4.0)."""
+
+SPARK_APPLICATION_EXECUTORS_ADDED: Final = "spark.application.executors.added"
+"""int: Executors that were added."""
+
+SPARK_APPLICATION_EXECUTORS_REMOVED: Final = "spark.application.executors.removed"
+"""int: Executors that were removed before the end."""
+
+SPARK_APPLICATION_EXECUTORS_PEAK: Final = "spark.application.executors.peak"
+"""int: Most executors at one time."""
+
+SPARK_APPLICATION_CORES_PEAK: Final = "spark.application.cores.peak"
+"""int: Most cores of executors at one time."""
+
+SPARK_APPLICATION_CORE_TIME: Final = "spark.application.core_time"
+"""double: Seconds executors' cores were there, summed over cores: what the application could have used."""
+
+SPARK_APPLICATION_TASK_TIME: Final = "spark.application.task_time"
+"""double: Seconds its tasks took, times spark.task.cpus: what it used of it."""
+
+SPARK_APPLICATION_IDLE_SHARE: Final = "spark.application.idle_share"
+"""double: 1 - task time / core time: the share of its cores' time in which no task ran."""
+
+SPARK_EXECUTOR_ID: Final = "spark.executor.id"
+"""string: Spark's id of the executor."""
+
+SPARK_EXECUTOR_HOST: Final = "spark.executor.host"
+"""string: Host of the executor."""
+
+SPARK_EXECUTOR_CORES: Final = "spark.executor.cores"
+"""int: Cores of the executor."""
+
+SPARK_EXECUTOR_REMOVED_REASON: Final = "spark.executor.removed.reason"
+"""string: Why it was removed, in Spark's words, masked."""
+
+SPARK_DIAGNOSIS: Final = "spark.diagnosis"
+"""string[]: Which thresholds were crossed (docs/diagnosis.md): skew, gc, fetch_wait, scheduler_delay, spill, small_tasks, big_partition, failed_tasks, idle_cores."""
+
+SPARK_SQL_RESULT: Final = "spark.sql.result"
+"""string: succeeded, failed or cancelled; absent where the application ended first."""
+
+SPARK_JOB_STAGE_SKIPPED: Final = "spark.job.stage.skipped"
+"""int: Stages the job listed and did not need to run: their shuffle output was there."""
+
+SPARK_STAGE_GC_SHARE: Final = "spark.stage.gc_share"
+"""double: GC time / run time."""
+
+SPARK_STAGE_FETCH_WAIT_SHARE: Final = "spark.stage.fetch_wait_share"
+"""double: Fetch wait / run time."""
+
+SPARK_STAGE_SCHEDULER_DELAY_SHARE: Final = "spark.stage.scheduler_delay_share"
+"""double: Scheduler delay / sum of task durations."""
+
+SPARK_STAGE_CPU_SHARE: Final = "spark.stage.cpu_share"
+"""double: CPU time / run time: 1 is bound by the CPU, 0 waits."""
+
+SPARK_STAGE_TASK_BYTES_MAX: Final = "spark.stage.task.bytes.max"
+"""int: Bytes; the most that one task read (input and shuffle) or wrote (output and shuffle)."""
+
+SPARK_TASK_ID: Final = "spark.task.id"
+"""int: Id of the task attempt within the application."""
+
+SPARK_TASK_INDEX: Final = "spark.task.index"
+"""int: Index of the task within its stage: its partition."""
+
+SPARK_TASK_ATTEMPT: Final = "spark.task.attempt"
+"""int: 0 for the first attempt of this index."""
+
+SPARK_TASK_LOCALITY: Final = "spark.task.locality"
+"""string: PROCESS_LOCAL, NODE_LOCAL, RACK_LOCAL, NO_PREF or ANY."""
+
+SPARK_TASK_SPECULATIVE: Final = "spark.task.speculative"
+"""boolean: It was a speculative copy."""
+
+SPARK_TASK_RUN_TIME: Final = "spark.task.run_time"
+"""double: Seconds the executor ran it."""
+
+SPARK_TASK_CPU_TIME: Final = "spark.task.cpu_time"
+"""double: Seconds of CPU."""
+
+SPARK_TASK_GC_TIME: Final = "spark.task.gc_time"
+"""double: Seconds of JVM garbage collection meanwhile."""
+
+SPARK_TASK_SCHEDULER_DELAY: Final = "spark.task.scheduler_delay"
+"""double: Seconds it neither ran nor was deserialized nor returned its result (Spark's formula)."""
+
+SPARK_TASK_FETCH_WAIT: Final = "spark.task.fetch_wait"
+"""double: Seconds it waited for remote shuffle blocks."""
+
+SPARK_TASK_INPUT_BYTES: Final = "spark.task.input.bytes"
+"""int: Bytes read from storage or cache."""
+
+SPARK_TASK_SHUFFLE_READ_BYTES: Final = "spark.task.shuffle.read.bytes"
+"""int: Shuffle bytes read."""
+
+SPARK_TASK_SHUFFLE_WRITE_BYTES: Final = "spark.task.shuffle.write.bytes"
+"""int: Shuffle bytes written."""
+
+SPARK_TASK_SPILL_DISK_BYTES: Final = "spark.task.spill.disk.bytes"
+"""int: Bytes spilled, as they lie on disk."""
+
+OPENLINEAGE_PARENT_RUN_ID: Final = "openlineage.parent.run_id"
+"""string: OpenLineage's id of the run that started the application (spark.openlineage.parentRunId), where no trace context came with it."""
+
+OPENLINEAGE_PARENT_JOB_NAME: Final = "openlineage.parent.job_name"
+"""string: OpenLineage's name of that job."""
+
 SPARK_OUTCOME: Final = "spark.outcome"
-"""string: success or failure."""
+"""string: success, failure or cancelled."""
+
+SPARK_SPILL_MEDIUM: Final = "spark.spill.medium"
+"""string: memory (as it lay there) or disk."""
 
 SPARK_IO_DIRECTION: Final = "spark.io.direction"
 """string: read or write for shuffles."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dagtrace.semconv import java
+
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent
@@ -34,7 +36,7 @@ def render() -> dict[Path, str]:
     return {
         HERE / "attributes.py": _python_attributes(attributes),
         HERE / "metrics.py": _python_metrics(metrics),
-        PACKAGE / "spark/listener/io/dagtrace/spark/Names.java": _java(attributes),
+        **java.render(attributes, metrics),
         PACKAGE.parent.parent / "docs/semconv.md": _docs(registry),
     }
 
@@ -82,6 +84,18 @@ def _python_metrics(metrics: list[dict[str, Any]]) -> str:
         "",
         "",
     ]
+    lines += [
+        "class Source(NamedTuple):",
+        '    """Where a metric\'s points come from: each span of this name adds this attribute, "" for its duration."""',
+        "",
+        "    metric: Metric",
+        "    span: str",
+        "    attribute: str",
+        "    more: tuple[tuple[str, str], ...]",
+        '    """Attributes of the point that the source decides."""',
+        "",
+        "",
+    ]
     for metric in metrics:
         refs = ", ".join(f'"{a["ref"]}"' for a in metric["attributes"])
         lines += [
@@ -94,14 +108,11 @@ def _python_metrics(metrics: list[dict[str, Any]]) -> str:
             ")",
             "",
         ]
-    return "\n".join(lines)
-
-
-def _java(attributes: list[dict[str, Any]]) -> str:
-    own = [a for a in attributes if a["id"].startswith(("spark.", "dagtrace.", "error.", "exception."))]
-    lines = ["package io.dagtrace.spark;", "", f"/** Attribute names. {NOTE} */", "final class Names {"]
-    lines += [f'  static final String {_constant(a["id"])} = "{a["id"]}";' for a in own]
-    return "\n".join([*lines, "", "  private Names() {}", "}", ""])
+    lines += ["SOURCES: Final = ("]
+    for source in java.sources(metrics):
+        more = "".join(f'("{key}", "{value}"), ' for key, value in source.more.items()).rstrip()
+        lines += [f'    Source({_constant(source.metric)}, "{source.span}", "{source.attribute}", ({more})),']
+    return "\n".join([*lines, ")", '"""What spans add to metrics, by the model\'s annotations."""', ""])
 
 
 def _docs(registry: list[dict[str, Any]]) -> str:

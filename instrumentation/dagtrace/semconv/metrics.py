@@ -15,6 +15,16 @@ class Metric(NamedTuple):
     attributes: tuple[str, ...]
 
 
+class Source(NamedTuple):
+    """Where a metric's points come from: each span of this name adds this attribute, "" for its duration."""
+
+    metric: Metric
+    span: str
+    attribute: str
+    more: tuple[tuple[str, str], ...]
+    """Attributes of the point that the source decides."""
+
+
 AIRFLOW_DAG_RUN_DURATION: Final = Metric(
     "airflow.dag_run.duration",
     "histogram",
@@ -61,6 +71,22 @@ DAGTRACE_SPANS_LOST: Final = Metric(
     "{span}",
     "Spans that were recorded and could neither be delivered nor stored.",
     (),
+)
+
+SPARK_APPLICATION_DURATION: Final = Metric(
+    "spark.application.duration",
+    "histogram",
+    "s",
+    "From an application's start to its end.",
+    ("spark.application.name", "spark.outcome"),
+)
+
+SPARK_SQL_DURATION: Final = Metric(
+    "spark.sql.duration",
+    "histogram",
+    "s",
+    "From a SQL execution's start to its end.",
+    ("spark.application.name", "spark.outcome"),
 )
 
 SPARK_STAGE_DURATION: Final = Metric(
@@ -126,3 +152,94 @@ SPARK_STAGE_SHUFFLE_RECORDS: Final = Metric(
     "Shuffle records.",
     ("spark.application.name", "spark.io.direction"),
 )
+
+SPARK_STAGE_SPILL: Final = Metric(
+    "spark.stage.spill",
+    "counter",
+    "By",
+    "Bytes spilled.",
+    ("spark.application.name", "spark.spill.medium"),
+)
+
+SPARK_STAGE_RUN_TIME: Final = Metric(
+    "spark.stage.run_time",
+    "counter",
+    "s",
+    "Time executors ran tasks, summed.",
+    ("spark.application.name",),
+)
+
+SPARK_STAGE_CPU_TIME: Final = Metric(
+    "spark.stage.cpu_time",
+    "counter",
+    "s",
+    "CPU time of tasks, summed.",
+    ("spark.application.name",),
+)
+
+SPARK_STAGE_GC_TIME: Final = Metric(
+    "spark.stage.gc_time",
+    "counter",
+    "s",
+    "JVM garbage collection during tasks, summed.",
+    ("spark.application.name",),
+)
+
+SPARK_STAGE_SKEW: Final = Metric(
+    "spark.stage.skew",
+    "histogram",
+    "1",
+    "Slowest task over the median one.",
+    ("spark.application.name",),
+)
+
+DAGTRACE_SPARK_EVENTS_DROPPED: Final = Metric(
+    "dagtrace.spark.events.dropped",
+    "counter",
+    "{event}",
+    "Events that Spark's listener bus dropped from our queue.",
+    ("spark.application.name",),
+)
+
+DAGTRACE_SPARK_RECORDS_LOST: Final = Metric(
+    "dagtrace.spark.records.lost",
+    "counter",
+    "{record}",
+    "Events and spans the listener lost.",
+    ("spark.application.name",),
+)
+
+DAGTRACE_SPARK_CPU_TIME: Final = Metric(
+    "dagtrace.spark.cpu_time",
+    "counter",
+    "s",
+    "CPU time of the listener's own thread.",
+    ("spark.application.name",),
+)
+
+SOURCES: Final = (
+    Source(SPARK_APPLICATION_DURATION, "spark.application", "", ()),
+    Source(SPARK_SQL_DURATION, "spark.sql", "", ()),
+    Source(SPARK_STAGE_DURATION, "spark.stage", "", ()),
+    Source(SPARK_STAGE_TASKS, "spark.stage", "spark.stage.tasks.succeeded", (("spark.task.outcome", "succeeded"),)),
+    Source(SPARK_STAGE_TASKS, "spark.stage", "spark.stage.tasks.failed", (("spark.task.outcome", "failed"),)),
+    Source(SPARK_STAGE_TASKS, "spark.stage", "spark.stage.tasks.killed", (("spark.task.outcome", "killed"),)),
+    Source(SPARK_STAGE_INPUT, "spark.stage", "spark.stage.input.bytes", ()),
+    Source(SPARK_STAGE_INPUT_RECORDS, "spark.stage", "spark.stage.input.records", ()),
+    Source(SPARK_STAGE_OUTPUT, "spark.stage", "spark.stage.output.bytes", ()),
+    Source(SPARK_STAGE_OUTPUT_RECORDS, "spark.stage", "spark.stage.output.records", ()),
+    Source(SPARK_STAGE_SHUFFLE, "spark.stage", "spark.stage.shuffle.read.bytes", (("spark.io.direction", "read"),)),
+    Source(SPARK_STAGE_SHUFFLE, "spark.stage", "spark.stage.shuffle.write.bytes", (("spark.io.direction", "write"),)),
+    Source(SPARK_STAGE_SHUFFLE_RECORDS, "spark.stage", "spark.stage.shuffle.read.records", (("spark.io.direction", "read"),)),
+    Source(SPARK_STAGE_SHUFFLE_RECORDS, "spark.stage", "spark.stage.shuffle.write.records", (("spark.io.direction", "write"),)),
+    Source(SPARK_STAGE_SPILL, "spark.stage", "spark.stage.spill.memory.bytes", (("spark.spill.medium", "memory"),)),
+    Source(SPARK_STAGE_SPILL, "spark.stage", "spark.stage.spill.disk.bytes", (("spark.spill.medium", "disk"),)),
+    Source(SPARK_STAGE_RUN_TIME, "spark.stage", "spark.stage.run_time", ()),
+    Source(SPARK_STAGE_CPU_TIME, "spark.stage", "spark.stage.cpu_time", ()),
+    Source(SPARK_STAGE_GC_TIME, "spark.stage", "spark.stage.gc_time", ()),
+    Source(SPARK_STAGE_SKEW, "spark.stage", "spark.stage.skew", ()),
+    Source(DAGTRACE_SPARK_EVENTS_DROPPED, "spark.application", "dagtrace.spark.events.dropped", ()),
+    Source(DAGTRACE_SPARK_RECORDS_LOST, "spark.application", "dagtrace.spark.records.lost", ()),
+    Source(DAGTRACE_SPARK_CPU_TIME, "spark.application", "dagtrace.spark.cpu_time", ()),
+)
+"""What spans add to metrics, by the model's annotations."""

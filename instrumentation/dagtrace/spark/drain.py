@@ -22,7 +22,7 @@ from dagtrace.telemetry.guard import guard, warn_once
 
 _MOST = 512  # records per call, about 1.5 MB of text
 _LONG_POLL = 10_000  # ms; the listener answers at once when it has something or has ended
-_PAUSE = 0.1  # s between calls, so that a busy driver pays for ten calls a second and not for one per record
+_PAUSE = 0.25  # s between calls, so that a busy driver pays for four calls a second and not for one per record
 
 
 class Drain:
@@ -41,6 +41,7 @@ class Drain:
             while (lines := self.listener.drain(_MOST, _LONG_POLL)) is not None:
                 if lines:
                     self._tell(lines)
+                    telemetry.hurry()
                     self._ending.wait(_PAUSE)
             lost = self.listener.lost()
             if lost:
@@ -56,7 +57,8 @@ class Drain:
                     record = records.unsampled(record)
                 if record.sampled and records.wanted(record, detail):
                     telemetry.tell(record)
-                telemetry.measure(*records.points(record))
+                if found := records.points(record):
+                    telemetry.measure(*found)
 
     @property
     def ended(self) -> bool:

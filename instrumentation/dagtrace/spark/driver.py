@@ -8,12 +8,14 @@ needed. Where a platform refuses that (Databricks' shared clusters: ``Py4JSecuri
 from __future__ import annotations
 
 import atexit
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
 
 from dagtrace import telemetry
+from dagtrace.options import options
 from dagtrace.patch import Patch
 from dagtrace.spark import compat, parents
 from dagtrace.spark.drain import Drain
@@ -106,7 +108,7 @@ def attach(context: Any) -> None:
         return
     context._dagtrace = Attached(context._jsc, listener)
     if compat.pins_threads():
-        parents.follow(context._jsc)
+        parents.follow(listener)
     else:
         warn_once("spark.pin", "PYSPARK_PIN_THREAD=false: Spark's jobs belong to the application, not to active spans")
 
@@ -116,10 +118,11 @@ def _listener(context: Any) -> Any:
     spark: Any = context._jsc.sc()
     properties: Any = context._jvm.java.lang.System.getProperties()
     found: Any = properties.get(_ATTACHED + spark.applicationId())
-    if found is not None and found.takeOver():
+    if found is not None and found.takeOver(os.getpid()):
         return found
     listener: Any = _class(context, properties).newInstance()
-    listener.attach(spark, spark.conf().get(parents.TRACEPARENT, parents.application_parent()))
+    parent: str = spark.conf().get(parents.TRACEPARENT, parents.application_parent())
+    listener.attach(spark, parent, os.getpid(), options().spark_detail)
     return listener
 
 

@@ -1,10 +1,12 @@
 """
-Which span a Spark job belongs to: the one active in the Python thread that ran the action.
+Which span a Spark job belongs to: the one active in the Python thread that ran the action. Its log lines say so, too.
 
 Spark copies a thread's *local properties* into each job it starts. In PySpark's pinned mode (the default) a Python
 thread has a py4j connection and a JVM thread of its own, so before a command goes out on a connection whose property is
-out of date, one extra command sets it. That is one py4j call (0.3 ms) per change of the active span and 1 to 2 µs for
-any other command. Inherited properties (``pyspark.InheritableThread``) stay, as long as the thread has no span itself.
+out of date, one extra command lets the listener set it, with the log context of the driver's thread and of the jobs'
+tasks (``mdc.trace_id``, ``mdc.span_id``). That is one py4j call (0.3 ms) per thread and per change of the active span,
+and 1 to 2 µs for any other command. Inherited properties (``pyspark.InheritableThread``) stay, as long as the thread
+has no span itself.
 """
 
 from __future__ import annotations
@@ -51,37 +53,39 @@ def application_parent() -> str:
     return traceparent_of(get_current_span()) or (inherited.traceparent if inherited else "")
 
 
-class _Properties:
-    """The local properties of one SparkContext; a new context starts with none."""
+class _Followed:
+    """The listener of one SparkContext; a new context starts without properties."""
 
-    def __init__(self, jsc: Any) -> None:
-        self.jsc = jsc
-
-
-_properties: _Properties | None = None
+    def __init__(self, listener: Any) -> None:
+        self.listener = listener
 
 
-def follow(jsc: Any) -> None:
-    """Keep the property of every thread up to date in this JavaSparkContext; None to stop."""
-    global _properties  # noqa: PLW0603 - PySpark allows one context per process, too
-    _properties = None if jsc is None else _Properties(jsc)
+_followed: _Followed | None = None
+
+
+def follow(listener: Any) -> None:
+    """Keep the properties of every thread up to date, by this context's listener; None to stop."""
+    global _followed  # noqa: PLW0603 - PySpark allows one context per process, too
+    _followed = None if listener is None else _Followed(listener)
 
 
 def send_command(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``py4j.clientserver.ClientServerConnection.send_command``."""
-    properties = _properties
-    if properties is not None and args and args[0].startswith(_CALL):
+    followed = _followed
+    if followed is not None and args and args[0].startswith(_CALL):
         span = get_current_span()
         known = instance.__dict__.get("_dagtrace")
-        if known is None or known[1] is not span or known[0] is not properties:
+        if known is None or known[1] is not span or known[0] is not followed:
             with guard("spark.parents"):
-                _set(instance, properties, span, known)
+                _set(instance, followed, span, known)
     return wrapped(*args, **kwargs)
 
 
-def _set(connection: Any, properties: _Properties, span: Span, known: tuple[_Properties, Span] | None) -> None:
-    # First: setting the property is itself a command on this connection.
-    connection._dagtrace = (properties, span)
-    before = known[1] if known is not None and known[0] is properties else INVALID_SPAN
-    if span is not before:
-        properties.jsc.setLocalProperty(LOCAL, traceparent_of(span))
+def _set(connection: Any, followed: _Followed, span: Span, known: tuple[_Followed, Span] | None) -> None:
+    # First: setting the properties is itself a command on this connection.
+    connection._dagtrace = (followed, span)
+    new = known is None or known[0] is not followed
+    if new and span is INVALID_SPAN:
+        followed.listener.begin()
+    elif new or known is None or span is not known[1]:
+        followed.listener.follow(traceparent_of(span))

@@ -78,6 +78,17 @@ def _flush(timeout: float | None) -> bool:
     return current().flush(timeout)
 
 
+def hurry() -> None:
+    """Deliver what is queued now rather than within ``OTEL_BSP_SCHEDULE_DELAY``; returns at once."""
+    if _pipeline is not None:
+        _hurry()
+
+
+@guarded
+def _hurry() -> None:
+    current().hurry()
+
+
 def budget() -> float:
     """Return the seconds left of ``DAGTRACE_FLUSH_TIMEOUT`` in this process, never less than 0."""
     return max(0.0, current().budget)

@@ -43,6 +43,9 @@ class Mute:
     def record(self, points: Iterable[Any]) -> None:
         """Drop measurements."""
 
+    def hurry(self) -> None:
+        """Have nothing to wake."""
+
     def flush(self, timeout: float | None = None) -> bool:
         """Say that what was told did not go out, at once."""
         return False

@@ -121,6 +121,11 @@ class Pipeline:
             if len(self._queue) >= self._batch:
                 self._wake.set()
 
+    def hurry(self) -> None:
+        """Wake the delivery: what is queued should be out soon, because whoever made it may be killed."""
+        if self._queue:
+            self._wake.set()
+
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver everything within ``timeout`` seconds or the rest of the budget; return whether that worked."""
         self._start()

@@ -30,9 +30,9 @@ def make_resource(service: str, component: str | None) -> Resource:
     Not ``Resource.create``: it searches all installed distributions for detectors, 35 ms in every task.
     """
     found: dict[str, Any] = {
-        "telemetry.sdk.language": "python",
-        "telemetry.sdk.name": "opentelemetry",
-        "telemetry.sdk.version": sdk_version,
+        names.TELEMETRY_SDK_LANGUAGE: "python",
+        names.TELEMETRY_SDK_NAME: "opentelemetry",
+        names.TELEMETRY_SDK_VERSION: sdk_version,
         names.SERVICE_NAME: service,
         names.SERVICE_INSTANCE_ID: str(uuid.uuid4()),
         names.HOST_NAME: host_name(),

@@ -1,26 +1,34 @@
 package io.dagtrace.spark;
 
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Attributes of one span as they are written: the inside of an OTLP/JSON array of KeyValue. Empty texts are left out. */
 final class Attributes {
-  private static final int MOST = 1000; // characters; a SQL statement as description may have millions
+  static final int MOST = 1000; // characters; a SQL statement as description may have millions
 
   final StringBuilder json = new StringBuilder(512);
+  /** What metrics are made of. */
+  final Map<String, Number> numbers = new HashMap<>();
 
-  Attributes text(String key, String value) {
+  Attributes text(String key, String value) { return text(key, value, MOST); }
+
+  Attributes text(String key, String value, int most) {
     if (value == null || value.isEmpty()) return this;
-    quote(open(key).append("\"stringValue\":"), shorten(value));
+    quote(open(key).append("\"stringValue\":"), shorten(value, most));
     return close();
   }
 
   /** 64-bit integers are strings in OTLP/JSON. */
   Attributes number(String key, long value) {
+    numbers.put(key, value);
     open(key).append("\"intValue\":\"").append(value).append('"');
     return close();
   }
 
-  Attributes seconds(String key, double value) {
+  Attributes decimal(String key, double value) {
+    numbers.put(key, value);
     open(key).append("\"doubleValue\":").append(value);
     return close();
   }
@@ -40,6 +48,16 @@ final class Attributes {
     return close();
   }
 
+  Attributes texts(String key, List<String> values) {
+    if (values.isEmpty()) return this;
+    open(key).append("\"arrayValue\":{\"values\":[");
+    for (int i = 0; i < values.size(); i++) {
+      quote(json.append(i == 0 ? "" : ",").append("{\"stringValue\":"), shorten(values.get(i))).append('}');
+    }
+    json.append("]}");
+    return close();
+  }
+
   private StringBuilder open(String key) {
     return quote(json.append(json.length() == 0 ? "" : ",").append("{\"key\":"), key).append(",\"value\":{");
   }
@@ -49,9 +67,11 @@ final class Attributes {
     return this;
   }
 
-  static String shorten(String text) {
-    if (text.length() <= MOST) return text;
-    int end = Character.isHighSurrogate(text.charAt(MOST - 1)) ? MOST - 1 : MOST;
+  static String shorten(String text) { return shorten(text, MOST); }
+
+  static String shorten(String text, int most) {
+    if (text.length() <= most) return text;
+    int end = Character.isHighSurrogate(text.charAt(most - 1)) ? most - 1 : most;
     return text.substring(0, end);
   }
 

@@ -12,13 +12,16 @@ import org.apache.spark.scheduler.TaskInfo;
  * attempt that ended, failed and killed ones with the work they had done. 2 KB, however many tasks there are.
  */
 final class Totals {
+  /** Key of a number that is no attribute: the sum of the durations of all tasks that ended, in seconds. */
+  static final String DURATIONS = "sum of durations";
+
   int active;
   private int succeeded, failed, killed, speculative;
   private long runTime, gcTime, deserializeTime, schedulerDelay, fetchWait; // ms
   private long cpuTime, writeTime; // ns
   private long inputBytes, inputRecords, outputBytes, outputRecords, resultBytes;
   private long localBytes, remoteBytes, readRecords, writtenBytes, writtenRecords;
-  private long peakMemory, spillMemory, spillDisk;
+  private long peakMemory, spillMemory, spillDisk, maxBytes, allDurations;
   private Failure error;
   private final Durations durations = new Durations();
 
@@ -49,10 +52,8 @@ final class Totals {
     cpuTime += m.executorCpuTime();
     gcTime += m.jvmGCTime();
     deserializeTime += m.executorDeserializeTime();
-    // org.apache.spark.status.AppStatusUtils.schedulerDelay
-    long fetching = info.gettingResultTime() > 0 ? info.finishTime() - info.gettingResultTime() : 0;
-    schedulerDelay += Math.max(0, info.finishTime() - info.launchTime() - m.executorRunTime()
-        - m.executorDeserializeTime() - m.resultSerializationTime() - fetching);
+    schedulerDelay += schedulerDelay(info, m);
+    allDurations += Math.max(0, info.finishTime() - info.launchTime());
     resultBytes += m.resultSize();
     peakMemory = Math.max(peakMemory, m.peakExecutionMemory()); // Spark's stage table adds peaks up
     spillMemory += m.memoryBytesSpilled();
@@ -68,6 +69,17 @@ final class Totals {
     writtenBytes += m.shuffleWriteMetrics().bytesWritten();
     writtenRecords += m.shuffleWriteMetrics().recordsWritten();
     writeTime += m.shuffleWriteMetrics().writeTime();
+    long read = m.inputMetrics().bytesRead() + m.shuffleReadMetrics().localBytesRead()
+        + m.shuffleReadMetrics().remoteBytesRead();
+    long written = m.outputMetrics().bytesWritten() + m.shuffleWriteMetrics().bytesWritten();
+    maxBytes = Math.max(maxBytes, Math.max(read, written));
+  }
+
+  /** Milliseconds, by org.apache.spark.status.AppStatusUtils.schedulerDelay. */
+  static long schedulerDelay(TaskInfo info, TaskMetrics m) {
+    long fetching = info.gettingResultTime() > 0 ? info.finishTime() - info.gettingResultTime() : 0;
+    return Math.max(0, info.finishTime() - info.launchTime() - m.executorRunTime()
+        - m.executorDeserializeTime() - m.resultSerializationTime() - fetching);
   }
 
   void describe(Attributes to) {
@@ -84,19 +96,21 @@ final class Totals {
         .number(Names.SPARK_STAGE_SHUFFLE_READ_LOCAL_BYTES, localBytes)
         .number(Names.SPARK_STAGE_SHUFFLE_READ_REMOTE_BYTES, remoteBytes)
         .number(Names.SPARK_STAGE_SHUFFLE_READ_RECORDS, readRecords)
-        .seconds(Names.SPARK_STAGE_SHUFFLE_READ_FETCH_WAIT, fetchWait / 1e3)
+        .decimal(Names.SPARK_STAGE_SHUFFLE_READ_FETCH_WAIT, fetchWait / 1e3)
         .number(Names.SPARK_STAGE_SHUFFLE_WRITE_BYTES, writtenBytes)
         .number(Names.SPARK_STAGE_SHUFFLE_WRITE_RECORDS, writtenRecords)
-        .seconds(Names.SPARK_STAGE_SHUFFLE_WRITE_TIME, writeTime / 1e9)
+        .decimal(Names.SPARK_STAGE_SHUFFLE_WRITE_TIME, writeTime / 1e9)
         .number(Names.SPARK_STAGE_SPILL_MEMORY_BYTES, spillMemory)
         .number(Names.SPARK_STAGE_SPILL_DISK_BYTES, spillDisk)
         .number(Names.SPARK_STAGE_MEMORY_PEAK, peakMemory)
-        .seconds(Names.SPARK_STAGE_RUN_TIME, runTime / 1e3)
-        .seconds(Names.SPARK_STAGE_CPU_TIME, cpuTime / 1e9)
-        .seconds(Names.SPARK_STAGE_GC_TIME, gcTime / 1e3)
-        .seconds(Names.SPARK_STAGE_DESERIALIZE_TIME, deserializeTime / 1e3)
-        .seconds(Names.SPARK_STAGE_SCHEDULER_DELAY, schedulerDelay / 1e3)
+        .decimal(Names.SPARK_STAGE_RUN_TIME, runTime / 1e3)
+        .decimal(Names.SPARK_STAGE_CPU_TIME, cpuTime / 1e9)
+        .decimal(Names.SPARK_STAGE_GC_TIME, gcTime / 1e3)
+        .decimal(Names.SPARK_STAGE_DESERIALIZE_TIME, deserializeTime / 1e3)
+        .decimal(Names.SPARK_STAGE_SCHEDULER_DELAY, schedulerDelay / 1e3)
+        .number(Names.SPARK_STAGE_TASK_BYTES_MAX, maxBytes)
         .number(Names.SPARK_STAGE_RESULT_BYTES, resultBytes);
+    to.numbers.put(DURATIONS, allDurations / 1e3);
     durations.describe(to);
   }
 
@@ -132,12 +146,12 @@ final class Totals {
     void describe(Attributes to) {
       if (count == 0) return;
       double median = quantile(0.5);
-      to.seconds(Names.SPARK_STAGE_TASK_DURATION_P50, median / 1e3)
-          .seconds(Names.SPARK_STAGE_TASK_DURATION_P95, quantile(0.95) / 1e3)
-          .seconds(Names.SPARK_STAGE_TASK_DURATION_MAX, max / 1e3)
+      to.decimal(Names.SPARK_STAGE_TASK_DURATION_P50, median / 1e3)
+          .decimal(Names.SPARK_STAGE_TASK_DURATION_P95, quantile(0.95) / 1e3)
+          .decimal(Names.SPARK_STAGE_TASK_DURATION_MAX, max / 1e3)
           // A task may take less than the clock's millisecond; nothing is infinitely skewed for that.
-          .seconds(Names.SPARK_STAGE_SKEW, Math.max(max, 1) / Math.max(median, 1))
-          .seconds(Names.SPARK_STAGE_SKEW_TIME, (max - median) / 1e3);
+          .decimal(Names.SPARK_STAGE_SKEW, Math.max(max, 1) / Math.max(median, 1))
+          .decimal(Names.SPARK_STAGE_SKEW_TIME, (max - median) / 1e3);
     }
   }
 }

@@ -1,37 +1,28 @@
 package io.dagtrace.spark;
 
-import io.dagtrace.spark.Identity.Parent;
-import java.lang.reflect.Method;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Properties;
-import java.util.Set;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
+import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
-import org.apache.spark.scheduler.JobFailed;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerApplicationEnd;
+import org.apache.spark.scheduler.SparkListenerApplicationStart;
 import org.apache.spark.scheduler.SparkListenerEvent;
+import org.apache.spark.scheduler.SparkListenerExecutorAdded;
+import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.scheduler.SparkListenerJobEnd;
 import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.scheduler.SparkListenerStageCompleted;
 import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.scheduler.SparkListenerTaskStart;
-import org.apache.spark.scheduler.StageInfo;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
-import scala.Option;
-import scala.collection.Iterator;
 
 /**
  * Turns Spark's scheduler events into finished spans, one OTLP/JSON Span object per line.
+ *
+ * <p>It gets into a driver in two ways: Python loads it over py4j and drains it, or Spark makes it, by
+ * {@code spark.extraListeners}, and then it tells by itself ({@link Sender}) until a Python takes over.
  *
  * <p>One jar for Spark 3.3 to 4.3 (Scala 2.12 and 2.13): no method with a Seq in its descriptor is linked, because that
  * is another class in either Scala, and accessors younger than 3.3 are looked up by reflection. It runs on a bus queue
@@ -39,63 +30,109 @@ import scala.collection.Iterator;
  * whole SparkContext when a listener lets a LinkageError out.
  */
 public final class TraceListener extends SparkListener {
-  /**
-   * Local property that says which span a thread's jobs belong to. Not "spark…": SQL executions copy what SparkConf has
-   * under such names, the application's parent among it, over the local properties of their jobs.
-   */
-  private static final String PARENT = "dagtrace.traceparent";
+  private static final String QUEUE = "dagtrace";
+  private static final String ATTACHED = "dagtrace.listener."; // + application id
+  private static final String LOADED = "dagtrace.listener.class"; // py4j wants one class of a name per JVM
 
-  private static final int MOST_WAITING = 16384; // lines, about 3 KB each
-  private static final int MOST_OPEN = 10000; // stages, jobs and executions each: an end event that got lost leaks one
-
-  private final LinkedBlockingQueue<String> out = new LinkedBlockingQueue<>(MOST_WAITING);
-  private final AtomicLong records = new AtomicLong();
-  private final AtomicLong lost = new AtomicLong();
-  private final Map<Long, Sql> executions = new LinkedHashMap<>();
-  private final Map<Integer, Job> jobs = new LinkedHashMap<>();
-  private final Map<Long, Stage> stages = new LinkedHashMap<>();
+  private final Outbox outbox = new Outbox();
+  private final Health health = new Health();
+  private Settings settings;
+  private SparkConf conf; // of the application that has yet to say it begins; null elsewhere
   private Application application;
-  private String property;
+  private SparkContext context;
+  private Sender sender;
+  private Driver python;
+  private boolean begun;
   private boolean withoutSql;
-  private boolean taken;
   private boolean closed;
   private String problem = "";
+
+  /** Python's, over py4j. */
+  public TraceListener() {}
+
+  /** Spark's, by spark.extraListeners. It puts this on a queue it shares with others: another one does the work. */
+  public TraceListener(SparkConf conf) {
+    try {
+      Settings settings = new Settings(conf, System.getenv());
+      if (settings.off) return;
+      SparkContext context = Scala.beingConstructed();
+      if (context == null) {
+        this.conf = conf;
+        this.settings = settings;
+      } else {
+        new TraceListener().attachItself(context, settings);
+      }
+    } catch (Throwable t) {
+      Log.warn("Spark is not traced: the listener could not be attached (" + t + ")");
+    }
+  }
+
+  private void attachItself(SparkContext context, Settings settings) {
+    this.settings = settings;
+    open(Application.of(context, settings.parent(), outbox, settings.detail.equals("task")));
+    if (application == null) return; // this application has one
+    listen(context);
+    LogContext.of(context, application);
+    sender = new Sender(application, settings);
+    sender.start();
+  }
+
+  /** Register; the first listener of an application is the only one that says anything. */
+  private synchronized void open(Application application) {
+    System.getProperties().putIfAbsent(LOADED, TraceListener.class);
+    if (System.getProperties().putIfAbsent(ATTACHED + application.id, this) == null) this.application = application;
+  }
+
+  private void listen(SparkContext context) {
+    this.context = context;
+    context.listenerBus().addToQueue(this, QUEUE);
+  }
 
   // ---- what Python calls over py4j ----------------------------------------------------------------------------------
 
   /** Start to listen; {@code traceparent} is the application's parent, null or malformed for none. */
-  public void attach(SparkContext context, String traceparent) {
-    synchronized (this) {
-      application = new Application(context, Identity.parse(traceparent));
-      property = "dagtrace.listener." + context.applicationId();
-      System.getProperties().put(property, this);
-    }
-    context.listenerBus().addToQueue(this, "dagtrace");
+  public void attach(SparkContext context, String traceparent, long pid, String detail) {
+    settings = new Settings(context.conf(), System.getenv());
+    python = new Driver(pid);
+    open(Application.of(context, traceparent, outbox, "task".equals(detail)));
+    if (application == null) throw new IllegalStateException("this application has a listener already");
+    listen(context);
+    LogContext.of(context, application);
   }
 
   /** Let Python do the telling of a listener that the JVM attached itself. False: it has nothing left to tell. */
-  public synchronized boolean takeOver() {
-    taken = true;
-    return !closed;
+  public synchronized boolean takeOver(long pid) {
+    if (closed || application == null) return false;
+    if (sender != null) sender.halt();
+    sender = null;
+    python = new Driver(pid);
+    if (context == null && SparkContext.getActive().isDefined()) context = SparkContext.getActive().get();
+    LogContext.of(context, application);
+    return true;
   }
 
   /** Wait for a record, then return all there are, at most {@code max} lines; "" for none yet, null for no more ever. */
   public String drain(int max, long waitMs) throws InterruptedException {
-    String line = out.poll();
-    if (line == null) {
-      synchronized (this) {
-        if (closed && out.isEmpty()) {
-          System.getProperties().remove(property, this);
-          return null;
-        }
-      }
-      line = out.poll(waitMs, TimeUnit.MILLISECONDS);
-      if (line == null) return "";
+    List<Outbox.Line> taken = outbox.take(max, waitMs);
+    if (taken.isEmpty()) {
+      if (!outbox.closed() || !outbox.isEmpty()) return "";
+      System.getProperties().remove(ATTACHED + application.id, this);
+      return null;
     }
-    StringBuilder lines = new StringBuilder(line);
-    for (int n = 1; n < max && (line = out.poll()) != null; n++) lines.append('\n').append(line);
+    if (!python.alive()) { // it died while this call waited: nobody would read the answer
+      outbox.putBack(taken);
+      return null;
+    }
+    StringBuilder lines = new StringBuilder();
+    for (Outbox.Line line : taken) lines.append(lines.length() == 0 ? "" : "\n").append(line.json);
     return lines.toString();
   }
+
+  /** Give the calling thread's log lines, and its jobs', the ids of the application, or of the span it has inherited. */
+  public void begin() { LogContext.of(context, application); }
+
+  /** Name the span that the calling thread's jobs belong to, null for the application's; its log lines carry it, too. */
+  public void follow(String traceparent) { LogContext.follow(context, application, traceparent); }
 
   /** End whatever is still open, now. {@code async}: nobody stopped the context, it may outlast its parent. */
   public synchronized void finish(boolean async) {
@@ -104,92 +141,93 @@ public final class TraceListener extends SparkListener {
     close(System.currentTimeMillis());
   }
 
-  public long records() { return records.get(); }
+  public long records() { return outbox.records.get(); }
 
-  public long lost() { return lost.get(); }
+  public long lost() { return outbox.lost.get(); }
 
   /** The first thing that went wrong in here, "" for nothing. */
   public synchronized String problem() { return problem; }
 
-  public synchronized String traceId() { return application.parent().trace; }
+  public synchronized String traceId() { return application.trace.trace; }
 
-  public synchronized boolean isRoot() { return application.parent().span.isEmpty(); }
+  public synchronized String spanId() { return application.spanId; }
 
-  /** For the tests, which compare it with Python's. */
+  public synchronized boolean isRoot() { return application.isRoot(); }
+
+  /** For the tests, which compare these with Python's. */
   public static String identity(int size, List<?> parts) { return Identity.hash(size, parts); }
+
+  public static String mask(String text) { return Mask.mask(text); }
+
+  public static boolean samples(String sampler, String argument, String traceId) {
+    java.util.Map<String, String> environment = new java.util.HashMap<>();
+    environment.put("OTEL_TRACES_SAMPLER", sampler);
+    environment.put("OTEL_TRACES_SAMPLER_ARG", argument);
+    return new Settings(new SparkConf(false), environment).samples(traceId);
+  }
+
+  public static String diagnoses() { return Diagnosis.table(); }
 
   // ---- what Spark calls, on our queue's thread ----------------------------------------------------------------------
 
+  /** Only where the context could not be found while it was made: then this stays on the shared queue. */
+  @Override public void onApplicationStart(SparkListenerApplicationStart e) {
+    SparkConf mine = conf;
+    conf = null;
+    if (mine == null || application != null) return;
+    try {
+      open(Application.of(e, mine, settings.parent(), outbox, settings.detail.equals("task")));
+      if (application == null) return;
+      sender = new Sender(application, settings);
+      sender.start();
+    } catch (Throwable t) {
+      Log.warn("Spark is not traced: the listener could not be attached (" + t + ")");
+    }
+  }
+
+  @Override public void onExecutorAdded(SparkListenerExecutorAdded e) {
+    safely(() -> application.executors.add(e));
+  }
+
+  @Override public void onExecutorRemoved(SparkListenerExecutorRemoved e) {
+    safely(() -> application.executors.remove(e));
+  }
+
   @Override public void onJobStart(SparkListenerJobStart e) {
     safely(() -> {
-      Properties p = e.properties() == null ? new Properties() : e.properties();
-      String id = p.getProperty("spark.sql.execution.id");
-      Sql sql = id == null ? null : executions.get(Long.valueOf(id));
-      Parent named = foreign(p.getProperty(PARENT));
-      Job job = new Job(sql == null ? application : sql, e, p);
-      if (sql == null) job.adopted = named; else sql.decide(named);
-      job.attributes.text(Names.SPARK_JOB_GROUP, p.getProperty("spark.jobGroup.id"))
-          .text(Names.SPARK_JOB_DESCRIPTION, job.description)
-          .text(Names.SPARK_JOB_CALL_SITE, p.getProperty("callSite.short"))
-          .number(Names.SPARK_JOB_STAGE_COUNT, job.stageIds.size());
-      if (id != null) job.attributes.number(Names.SPARK_SQL_EXECUTION_ID, Long.parseLong(id));
-      jobs.put(e.jobId(), job);
+      if (!begun) application.executors.catchUp(context);
+      begun = true;
+      Job.start(application, e);
     });
   }
 
-  @Override public void onJobEnd(SparkListenerJobEnd e) {
-    safely(() -> {
-      Job job = jobs.get(e.jobId());
-      if (job == null) return;
-      String result = "succeeded";
-      if (e.jobResult() instanceof JobFailed) {
-        Failure failure = Failure.of(((JobFailed) e.jobResult()).exception());
-        result = failure.cancelled ? "cancelled" : "failed";
-        job.fail(failure);
-      }
-      job.attributes.text(Names.SPARK_JOB_RESULT, result);
-      job.end(e.time());
-    });
-  }
+  @Override public void onJobEnd(SparkListenerJobEnd e) { safely(() -> Job.end(application, e)); }
 
   @Override public void onStageSubmitted(SparkListenerStageSubmitted e) {
-    safely(() -> {
-      StageInfo info = e.stageInfo();
-      // Jobs may share a stage; Spark runs it for the first of them that still needs it.
-      Job owner = null;
-      for (Job job : jobs.values()) {
-        if (!job.ended && job.stageIds.contains(info.stageId()) && (owner == null || job.id < owner.id)) owner = job;
-      }
-      stages.put(key(info.stageId(), info.attemptNumber()), new Stage(owner == null ? application : owner, info));
-    });
+    safely(() -> Stage.start(application, e.stageInfo()));
   }
 
   @Override public void onTaskStart(SparkListenerTaskStart e) {
     safely(() -> {
-      Stage stage = stages.get(key(e.stageId(), e.stageAttemptId()));
+      Stage stage = application.stages.get(Stage.key(e.stageId(), e.stageAttemptId()));
       if (stage != null) stage.totals.active++;
     });
   }
 
   @Override public void onTaskEnd(SparkListenerTaskEnd e) {
     safely(() -> {
-      Stage stage = stages.get(key(e.stageId(), e.stageAttemptId()));
-      if (stage != null && e.taskInfo() != null) stage.add(e);
+      if (e.taskInfo() == null) return;
+      application.executors.ran(e.taskInfo());
+      Stage stage = application.stages.get(Stage.key(e.stageId(), e.stageAttemptId()));
+      if (stage != null) stage.add(e);
     });
   }
 
   @Override public void onStageCompleted(SparkListenerStageCompleted e) {
     safely(() -> {
-      StageInfo info = e.stageInfo();
-      Stage stage = stages.get(key(info.stageId(), info.attemptNumber()));
-      if (stage == null) { // it began before we listened: part of its tasks would be worse than none
-        lost.incrementAndGet();
-        return;
-      }
-      if (info.failureReason().isDefined()) {
-        stage.fail(Failure.of(stage.totals.errorType(), info.failureReason().get()));
-      }
-      stage.end(info.completionTime().isDefined() ? number(info.completionTime()) : System.currentTimeMillis());
+      Stage stage = application.stages.get(Stage.key(e.stageInfo().stageId(), e.stageInfo().attemptNumber()));
+      if (stage != null) stage.complete(e.stageInfo());
+      else outbox.lost.incrementAndGet(); // it began before we listened: part of its tasks would be worse than none
     });
   }
 
@@ -197,282 +235,58 @@ public final class TraceListener extends SparkListener {
     if (withoutSql) return;
     safely(() -> {
       try {
-        if (e instanceof SparkListenerSQLExecutionStart) start((SparkListenerSQLExecutionStart) e);
-        else if (e instanceof SparkListenerSQLExecutionEnd) end((SparkListenerSQLExecutionEnd) e);
+        if (e instanceof SparkListenerSQLExecutionStart) Sql.start(application, (SparkListenerSQLExecutionStart) e);
+        else if (e instanceof SparkListenerSQLExecutionEnd) Sql.end(application, (SparkListenerSQLExecutionEnd) e);
       } catch (NoClassDefFoundError noSparkSql) {
         withoutSql = true;
       }
     });
   }
 
-  private void start(SparkListenerSQLExecutionStart e) {
-    Object root = call(e, "rootExecutionId"); // Spark 3.4
-    Sql above = root instanceof Number ? executions.get(((Number) root).longValue()) : null;
-    Sql sql = new Sql(above == null ? application : above, e.executionId(), e.time());
-    sql.attributes.text(Names.SPARK_SQL_DESCRIPTION, e.description());
-    if (root instanceof Number && ((Number) root).longValue() != e.executionId()) {
-      sql.attributes.number(Names.SPARK_SQL_EXECUTION_ROOT_ID, ((Number) root).longValue());
-    }
-    executions.put(e.executionId(), sql);
-  }
-
-  private void end(SparkListenerSQLExecutionEnd e) {
-    Sql sql = executions.get(e.executionId());
-    if (sql == null) return;
-    Object thrown = call(e, "executionFailure");
-    Object message = call(e, "errorMessage"); // Spark 3.4; "" for none
-    if (thrown instanceof Throwable) sql.fail(Failure.of((Throwable) thrown));
-    else if (message instanceof String && !((String) message).isEmpty()) {
-      sql.fail(Failure.of("SparkException", (String) message));
-    }
-    sql.end(e.time());
-  }
-
   /** Spark posts it first and shuts the scheduler down after it: what is still open then is ended here. */
   @Override public void onApplicationEnd(SparkListenerApplicationEnd e) {
-    safely(() -> close(e.time()));
+    safely(() -> {
+      long code = Scala.number(e, "exitCode", 0); // Spark 4.0
+      if (code != 0) {
+        application.attributes.number(Names.SPARK_APPLICATION_EXIT_CODE, code);
+        application.fail(Failure.of("SparkApplicationFailed", "the driver ended with exit code " + code));
+      }
+      close(e.time());
+    });
+    try {
+      tellTheRest();
+    } catch (Throwable t) {
+      Log.warn("the Spark listener could not tell its last spans (" + t + ")");
+    }
+  }
+
+  /** Python does it where it lives; else it is done here and now: the JVM may be gone the next moment. */
+  private void tellTheRest() {
+    if (application == null) return;
+    Sender mine;
+    synchronized (this) {
+      if (python != null && python.alive()) return;
+      if (sender == null) sender = new Sender(application, settings);
+      mine = sender;
+    }
+    mine.finish();
+    System.getProperties().remove(ATTACHED + application.id, this);
   }
 
   private void close(long time) {
-    for (Stage stage : new ArrayList<>(stages.values())) {
-      if (!stage.ended) stage.end(time);
-      stage.write();
-    }
-    for (Job job : new ArrayList<>(jobs.values())) if (!job.ended) job.end(time);
-    for (Sql sql : new ArrayList<>(executions.values())) if (!sql.ended) sql.end(time);
-    application.end(time);
+    application.executors.catchUp(context);
+    health.describe(application.attributes, context, QUEUE, outbox);
+    application.close(time);
     closed = true;
+    outbox.close();
   }
 
   private synchronized void safely(Runnable work) {
     try {
       if (application != null && !closed) work.run();
     } catch (Throwable t) {
-      lost.incrementAndGet();
+      outbox.lost.incrementAndGet();
       if (problem.isEmpty()) problem = String.valueOf(t);
     }
-  }
-
-  // ---- open spans ---------------------------------------------------------------------------------------------------
-
-  /** The span a job names as its parent, null where that is the application's own or none. */
-  private Parent foreign(String traceparent) {
-    Parent named = Identity.parse(traceparent);
-    return named == null || named.span.equals(application.parent().span) ? null : named;
-  }
-
-  /** A span of ours. It is written once its own end is known and all below it have ended, so that it contains them. */
-  private abstract class Span {
-    final Span above;
-    final String name;
-    final String spanId;
-    final Attributes attributes = new Attributes();
-    Parent adopted; // a parent that is not one of our spans
-    Failure failure;
-    long start;
-    long end;
-    int open;
-    boolean ended;
-    boolean settled;
-
-    Span(Span above, String name, String spanId, long start) {
-      this.above = above;
-      this.name = name;
-      this.spanId = spanId;
-      this.start = start;
-      if (above != null) above.open++;
-    }
-
-    Parent parent() {
-      if (adopted != null) return adopted;
-      Parent up = above.parent();
-      return new Parent(up.trace, above.spanId, up.sampled);
-    }
-
-    void fail(Failure failure) {
-      if (!failure.cancelled) this.failure = failure;
-    }
-
-    void end(long time) {
-      end = Math.max(end, Math.max(time, start));
-      ended = true;
-      settle();
-    }
-
-    private void settle() {
-      if (!ended || open > 0 || settled) return;
-      settled = true;
-      done();
-      if (above == null) return;
-      above.start = Math.min(above.start, start);
-      above.end = Math.max(above.end, end);
-      above.open--;
-      above.settle();
-    }
-
-    /** All of it is known: take it off the books and write it. */
-    abstract void done();
-
-    void write() {
-      Parent parent = parent();
-      StringBuilder line = new StringBuilder(1024);
-      line.append("{\"traceId\":\"").append(parent.trace).append("\",\"spanId\":\"").append(spanId).append('"');
-      if (!parent.span.isEmpty()) line.append(",\"parentSpanId\":\"").append(parent.span).append('"');
-      Attributes.quote(line.append(",\"flags\":").append(parent.sampled ? 1 : 0).append(",\"name\":"), name);
-      line.append(",\"kind\":1,\"startTimeUnixNano\":\"").append(start).append("000000\"");
-      line.append(",\"endTimeUnixNano\":\"").append(end).append("000000\"");
-      attributes.text(Names.SPARK_APPLICATION_ID, application.id).text(Names.SPARK_APPLICATION_NAME, application.appName);
-      if (failure != null) attributes.text(Names.ERROR_TYPE, failure.type);
-      line.append(",\"attributes\":[").append(attributes.json).append(']');
-      if (failure != null) Attributes.quote(line.append(",\"status\":{\"code\":2,\"message\":"), failure.message).append('}');
-      line.append('}');
-      records.incrementAndGet();
-      while (!out.offer(line.toString())) if (out.poll() != null) lost.incrementAndGet(); // the oldest goes first
-    }
-  }
-
-  private final class Application extends Span {
-    final String id;
-    final String appName;
-
-    Application(SparkContext c, Parent parent) {
-      super(null, "spark.application " + c.appName(), Identity.hash(8, names("spark.application", c, parent)), c.startTime());
-      id = c.applicationId();
-      appName = c.appName();
-      adopted = parent != null ? parent : new Parent(Identity.hash(16, names("spark.trace", c, null)), "", true);
-      attributes.text(Names.SPARK_VERSION, c.version()).text(Names.SPARK_MASTER, c.master())
-          .text(Names.SPARK_DEPLOY_MODE, c.deployMode()).text(Names.SPARK_USER, c.sparkUser());
-    }
-
-    @Override void done() { write(); }
-  }
-
-  /** An application id alone is not unique: two standalone masters count from the same 0000. */
-  private static List<Object> names(String kind, SparkContext c, Parent parent) {
-    Option<String> attempt = c.applicationAttemptId();
-    return Arrays.asList(kind, parent == null ? "" : parent.span, c.applicationId(),
-        attempt.isDefined() ? attempt.get() : "", c.startTime(), c.conf().get("spark.driver.host", ""));
-  }
-
-  private final class Sql extends Span {
-    final long id;
-    boolean decided;
-
-    Sql(Span above, long id, long time) {
-      super(above, "spark.sql", Identity.hash(8, "spark.sql", application.spanId, id), time);
-      this.id = id;
-      attributes.number(Names.SPARK_SQL_EXECUTION_ID, id);
-      forgetEldest(executions);
-    }
-
-    /** Its start event names no thread, so the first job of an execution, or of one nested in it, says whose it is. */
-    void decide(Parent named) {
-      if (decided) return;
-      decided = true;
-      if (above instanceof Sql) ((Sql) above).decide(named); else adopted = named;
-    }
-
-    @Override void done() {
-      decide(null);
-      executions.remove(id);
-      write();
-    }
-  }
-
-  private final class Job extends Span {
-    final int id;
-    final Set<Integer> stageIds = new HashSet<>();
-    final String description;
-
-    Job(Span above, SparkListenerJobStart e, Properties p) {
-      super(above, "spark.job", Identity.hash(8, "spark.job", application.spanId, e.jobId()), e.time());
-      id = e.jobId();
-      description = p.getProperty("spark.job.description");
-      for (Object stage : elements(e, "stageIds")) stageIds.add(((Number) stage).intValue());
-      attributes.number(Names.SPARK_JOB_ID, id);
-      forgetEldest(jobs);
-    }
-
-    @Override void done() {
-      jobs.remove(id);
-      write();
-    }
-  }
-
-  /** One attempt of a stage. Its tasks may end after it, and are counted then as in Spark's own stage table. */
-  private final class Stage extends Span {
-    final long key;
-    final Totals totals = new Totals();
-
-    Stage(Span above, StageInfo info) {
-      super(above, "spark.stage", Identity.hash(8, "spark.stage", application.spanId, info.stageId(), info.attemptNumber()),
-          info.submissionTime().isDefined() ? number(info.submissionTime()) : System.currentTimeMillis());
-      key = key(info.stageId(), info.attemptNumber());
-      String description = above instanceof Job ? ((Job) above).description : null;
-      attributes.number(Names.SPARK_STAGE_ID, info.stageId())
-          .number(Names.SPARK_STAGE_ATTEMPT_ID, info.attemptNumber())
-          .text(Names.SPARK_STAGE_NAME, info.name())
-          .text(Names.SPARK_STAGE_DESCRIPTION, description == null ? info.name() : description)
-          .numbers(Names.SPARK_STAGE_PARENT_IDS, elements(info, "parentIds"))
-          .number(Names.SPARK_STAGE_TASKS_TOTAL, info.numTasks());
-      if (above instanceof Job) attributes.number(Names.SPARK_JOB_ID, ((Job) above).id);
-      forgetEldest(stages);
-    }
-
-    void add(SparkListenerTaskEnd e) {
-      totals.add(e.taskInfo(), e.reason(), e.taskMetrics());
-      if (ended) done();
-    }
-
-    /** Ended for its job, but written only when the last of its tasks has ended, too. */
-    @Override void done() {
-      if (totals.active == 0) write();
-    }
-
-    @Override void write() {
-      if (stages.remove(key) == null) return;
-      totals.describe(attributes);
-      super.write();
-    }
-  }
-
-  /** Whatever overflows lost its end event: end it now, rather than keep it for ever. */
-  private <K, S extends Span> void forgetEldest(Map<K, S> books) {
-    if (books.size() < MOST_OPEN) return;
-    Map.Entry<K, S> eldest = books.entrySet().iterator().next();
-    S span = eldest.getValue();
-    span.open = 0;
-    if (!span.ended) span.end(System.currentTimeMillis());
-    if (books.get(eldest.getKey()) == span) span.write();
-    books.remove(eldest.getKey());
-  }
-
-  // ---- reading Scala ------------------------------------------------------------------------------------------------
-
-  private static long key(int stage, int attempt) { return ((long) stage << 32) | attempt; }
-
-  private static long number(Option<?> value) { return ((Number) value.get()).longValue(); }
-
-  /** What {@code accessor} of {@code target} returns, an Option's content; null where this Spark has no such accessor. */
-  private static Object call(Object target, String accessor) {
-    try {
-      Method method = target.getClass().getMethod(accessor);
-      Object value = method.invoke(target);
-      if (!(value instanceof Option)) return value;
-      return ((Option<?>) value).isDefined() ? ((Option<?>) value).get() : null;
-    } catch (ReflectiveOperationException e) {
-      return null;
-    }
-  }
-
-  /** The elements of a Scala Seq. */
-  private static List<Object> elements(Object target, String accessor) {
-    List<Object> found = new ArrayList<>();
-    Object seq = call(target, accessor);
-    Object iterator = seq == null ? null : call(seq, "iterator");
-    if (iterator != null) {
-      for (Iterator<?> i = (Iterator<?>) iterator; i.hasNext(); ) found.add(i.next());
-    }
-    return found;
   }
 }

@@ -1,5 +1,7 @@
 package org.apache.spark;
 
 public class SparkConf {
+  public SparkConf(boolean loadDefaults) {}
+
   public native String get(String key, String otherwise);
 }

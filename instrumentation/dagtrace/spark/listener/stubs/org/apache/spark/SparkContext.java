@@ -9,8 +9,11 @@ public class SparkContext {
   public native Option<String> applicationAttemptId();
   public native SparkConf conf();
   public native String deployMode();
+  public static native Option<SparkContext> getActive();
+  public native String getLocalProperty(String key);
   public native LiveListenerBus listenerBus();
   public native String master();
+  public native void setLocalProperty(String key, String value);
   public native String sparkUser();
   public native long startTime();
   public native String version();

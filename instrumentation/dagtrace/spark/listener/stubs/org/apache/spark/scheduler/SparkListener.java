@@ -3,6 +3,12 @@ package org.apache.spark.scheduler;
 public abstract class SparkListener implements SparkListenerInterface {
   public void onApplicationEnd(SparkListenerApplicationEnd event) {}
 
+  public void onApplicationStart(SparkListenerApplicationStart event) {}
+
+  public void onExecutorAdded(SparkListenerExecutorAdded event) {}
+
+  public void onExecutorRemoved(SparkListenerExecutorRemoved event) {}
+
   public void onJobEnd(SparkListenerJobEnd event) {}
 
   public void onJobStart(SparkListenerJobStart event) {}
