@@ -32,7 +32,7 @@ def _quoted(name: str) -> str:
 _EQUALS = r"""(?:={1,3}>?|:=?)"""
 _KEY_END = r"""\\{0,8}["'`]?\s*"""
 
-_KEY_VALUE = re.compile(
+KEY_VALUE = re.compile(
     rf"""
       (?P<header>authorization {_KEY_END} (?:{_EQUALS}|(?<=["']),(?=\s*[bru]{{0,2}}["'])) \s*)
       (?:
@@ -56,13 +56,13 @@ _KEY_VALUE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_URLS = re.compile(r"://(\S+)")
-_URL_ENDS = re.compile(r"""["'`<>]""")
+URLS = re.compile(r"://(\S+)")
+URL_ENDS = re.compile(r"""["'`<>]""")
 
 
 def mask(text: str) -> str:
     """Return ``text`` with values of secret-looking keys and passwords in URLs replaced."""
-    return _KEY_VALUE.sub(_hide_value, _URLS.sub(_hide_passwords, text))
+    return KEY_VALUE.sub(_hide_value, URLS.sub(_hide_passwords, text))
 
 
 def _hide_value(match: re.Match[str]) -> str:
@@ -76,7 +76,7 @@ def _hide_passwords(match: re.Match[str]) -> str:
 
 def _hide_password(part: str) -> str:
     """Mask ``user:password@``, up to the last @: passwords hold / and @ although they should not. The user may stay."""
-    end = _URL_ENDS.search(part)
+    end = URL_ENDS.search(part)
     at = part.rfind("@", 0, end.start() if end else len(part))
     if at < 0:
         at = part.rfind("@")  # a quote within the password, unless the user's part has it, too

@@ -29,15 +29,19 @@ class Connection:
         return "!yv"
 
 
-class JavaContext:
-    """Stands for the ``JavaSparkContext``: setting a property is itself a command."""
+class Listener:
+    """Stands for the listener: a call of it is itself a command."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def setLocalProperty(self, key: str, value: str | None) -> None:  # noqa: N802 - Spark's name
+    def begin(self) -> None:
         """Send what py4j would send."""
-        self.connection.send_command(f"c\nset {key} {value}")
+        self.connection.send_command("c\nbegin")
+
+    def follow(self, traceparent: str | None) -> None:
+        """Send what py4j would send."""
+        self.connection.send_command(f"c\nfollow {traceparent}")
 
 
 wrapt.wrap_function_wrapper(Connection, "send_command", parents.send_command)
@@ -47,7 +51,7 @@ wrapt.wrap_function_wrapper(Connection, "send_command", parents.send_command)
 def connection() -> Iterator[Connection]:
     """Return a connection to a context that is being followed."""
     made = Connection()
-    parents.follow(JavaContext(made))
+    parents.follow(Listener(made))
     yield made
     parents.follow(None)
 
@@ -60,13 +64,14 @@ def span(span_id: int, *, sampled: bool = True) -> trace.Span:
 
 def expected(span_id: int, flags: str = "01") -> str:
     """Return the command that names this span."""
-    return f"c\nset dagtrace.traceparent 00-{0xAB:032x}-{span_id:016x}-{flags}"
+    return f"c\nfollow 00-{0xAB:032x}-{span_id:016x}-{flags}"
 
 
-def test_without_a_span_nothing_is_sent(connection: Connection) -> None:
-    """A thread without a span costs no extra command, and keeps what it may have inherited."""
+def test_a_thread_without_a_span_begins_once(connection: Connection) -> None:
+    """A thread without a span costs one extra command in all, and keeps what it may have inherited."""
     assert connection.send_command(CALL) == "!yv"
-    assert connection.sent == [CALL]
+    connection.send_command(CALL)
+    assert connection.sent == ["c\nbegin", CALL, CALL]
 
 
 def test_a_span_is_named_once_and_taken_back(connection: Connection) -> None:
@@ -76,7 +81,7 @@ def test_a_span_is_named_once_and_taken_back(connection: Connection) -> None:
     connection.send_command(CALL)
     context.detach(token)
     connection.send_command(CALL)
-    assert connection.sent == [expected(1), CALL, CALL, "c\nset dagtrace.traceparent None", CALL]
+    assert connection.sent == [expected(1), CALL, CALL, "c\nfollow None", CALL]
 
 
 def test_an_unsampled_span_says_so(connection: Connection) -> None:
@@ -99,7 +104,7 @@ def test_a_new_context_is_told_again(connection: Connection) -> None:
     """Local properties end with their SparkContext; the next one hears of the same span."""
     token = context.attach(trace.set_span_in_context(span(4)))
     connection.send_command(CALL)
-    parents.follow(JavaContext(connection))
+    parents.follow(Listener(connection))
     connection.send_command(CALL)
     parents.follow(None)
     connection.send_command(CALL)

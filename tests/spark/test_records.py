@@ -23,6 +23,8 @@ def line(name: str = "spark.stage", **more: Any) -> str:
         names.SPARK_STAGE_PARENT_IDS: {"arrayValue": {"values": [{"intValue": "1"}, {"intValue": "2"}]}},
         names.DAGTRACE_ASYNC: {"boolValue": True},
         names.SPARK_STAGE_TASK_ERROR: {"stringValue": "ValueError: token=abc"},
+        names.SPARK_STAGE_SPILL_DISK_BYTES: {"intValue": "5"},
+        names.SPARK_STAGE_GC_TIME: {"doubleValue": 0.25},
     }
     span = {
         "traceId": f"{7:032x}",
@@ -54,6 +56,8 @@ def test_a_line_is_a_record() -> None:
         names.SPARK_STAGE_PARENT_IDS: [1, 2],
         names.DAGTRACE_ASYNC: True,
         names.SPARK_STAGE_TASK_ERROR: "ValueError: token=***",
+        names.SPARK_STAGE_SPILL_DISK_BYTES: 5,
+        names.SPARK_STAGE_GC_TIME: 0.25,
     }
 
 
@@ -64,15 +68,29 @@ def test_a_failure_is_masked() -> None:
     assert not record.sampled
 
 
+def test_an_exception_is_masked() -> None:
+    """The event that a failed span has says the message and the first lines of the stack without the secret."""
+    said = [
+        {"key": key, "value": {"stringValue": "token=abc"}} for key in (names.EXCEPTION_MESSAGE, names.EXCEPTION_TYPE)
+    ]
+    record = records.read(line(events=[{"timeUnixNano": "5", "name": "exception", "attributes": said}]))
+    (event,) = record.events
+    assert event.attributes == {names.EXCEPTION_MESSAGE: "token=***", names.EXCEPTION_TYPE: "token=abc"}
+
+
 def test_a_stage_counts() -> None:
     """A stage gives its duration in seconds and what is not zero, under the application's name."""
     made = {
-        (p.metric.name, p.attributes.get(names.SPARK_TASK_OUTCOME)): p for p in records.points(records.read(line()))
+        (p.metric.name, p.attributes.get(names.SPARK_TASK_OUTCOME) or p.attributes.get(names.SPARK_SPILL_MEDIUM)): p
+        for p in records.points(records.read(line()))
     }
     assert {key: point.value for key, point in made.items()} == {
         ("spark.stage.duration", None): 2.5,
         ("spark.stage.tasks", "succeeded"): 4,
         ("spark.stage.input", None): 9007199254740993,
+        ("spark.stage.spill", "disk"): 5,
+        ("spark.stage.gc_time", None): 0.25,
+        ("spark.stage.skew", None): 1.5,
     }
     duration = made["spark.stage.duration", None]
     assert duration.metric is metrics.SPARK_STAGE_DURATION
@@ -80,8 +98,22 @@ def test_a_stage_counts() -> None:
     assert records.points(records.read(line("spark.job"))) == []
 
 
-@pytest.mark.parametrize(("detail", "levels"), [("application", 1), ("job", 3), ("stage", 4), ("task", 4)])
+@pytest.mark.parametrize(
+    ("more", "outcome"),
+    [({}, "success"), ({"status": {"code": 2, "message": "no"}}, "failure"), ({"result": "cancelled"}, "cancelled")],
+)
+def test_the_outcome_of_a_query(more: dict[str, Any], outcome: str) -> None:
+    """A cancelled query is neither a success nor a failure."""
+    result = more.pop("result", None)
+    pairs = {names.SPARK_APPLICATION_NAME: "app", **({names.SPARK_SQL_RESULT: result} if result else {})}
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in pairs.items()]
+    (point,) = records.points(records.read(line("spark.sql", attributes=attributes, **more)))
+    assert (point.metric, point.value) == (metrics.SPARK_SQL_DURATION, 2.5)
+    assert point.attributes[names.SPARK_OUTCOME] == outcome
+
+
+@pytest.mark.parametrize(("detail", "levels"), [("application", 1), ("job", 3), ("stage", 4), ("task", 5)])
 def test_detail(detail: str, levels: int) -> None:
     """``DAGTRACE_SPARK_DETAIL`` leaves out the levels below."""
-    spans = ["spark.application of mine", "spark.sql", "spark.job", "spark.stage"]
+    spans = ["spark.application of mine", "spark.sql", "spark.job", "spark.stage", "spark.task"]
     assert [n for n in spans if records.wanted(records.read(line(n)), detail)] == spans[:levels]

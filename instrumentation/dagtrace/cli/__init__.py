@@ -35,12 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo.add_argument("--folder", help="where the demo keeps its Airflow, data and traces (default: ./.demo)")
     demo.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
 
+    spark = commands.add_parser("spark-conf", help="what to add so that any Spark driver traces itself")
+    spark.add_argument("--submit", action="store_true", help="as options of spark-submit, in one line")
+    spark.add_argument("--jar", action="store_true", help="only the path of the listener's jar")
+
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "view":
             from dagtrace.cli.view import run
 
             return run(arguments.path, as_json=arguments.json, last=arguments.last, trace=arguments.trace)
+        if arguments.command == "spark-conf":
+            from dagtrace.cli.spark_conf import run as run_spark_conf
+
+            return run_spark_conf(submit=arguments.submit, jar=arguments.jar)
         from dagtrace.cli.demo import run as run_demo
 
         return run_demo(arguments.folder)

@@ -7,7 +7,7 @@ import json
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dagtrace.cli.traces import Node, Trace, UnreadableError, read
 from dagtrace.options import options
@@ -121,6 +121,9 @@ def _label(node: Node) -> str:
     parts.append(f"[magenta]{seconds(node.duration)}[/]")
     if kind == "spark.stage":
         parts.append(f"[dim]{_plain(_stage_numbers(node))}[/]")
+    diagnosis = span.attributes.get(names.SPARK_DIAGNOSIS)
+    if isinstance(diagnosis, (list, tuple)):
+        parts.append(f"[yellow]{_plain(', '.join(map(str, cast('Sequence[str]', diagnosis))))}[/]")
     state = span.attributes.get(names.AIRFLOW_TASK_INSTANCE_STATE) or span.attributes.get(names.AIRFLOW_DAG_RUN_STATE)
     if state and state not in ("success", "failed"):
         parts.append(f"[yellow]{_plain(str(state))}[/]")
@@ -167,8 +170,13 @@ def _plain(text: str) -> str:
 
 def _which(node: Node, kind: str) -> list[str]:
     found = node.span.attributes
-    if kind == "dag_run":
-        return [str(found.get(names.AIRFLOW_DAG_RUN_RUN_ID, ""))]
+    simple = {
+        "dag_run": f"{found.get(names.AIRFLOW_DAG_RUN_RUN_ID, '')}",
+        "spark.job": f"#{found.get(names.SPARK_JOB_ID, '?')}",
+        "spark.task": f"#{found.get(names.SPARK_TASK_INDEX, '?')}.{found.get(names.SPARK_TASK_ATTEMPT, 0)}",
+    }
+    if kind in simple:
+        return [simple[kind]]
     if kind == "task_instance":
         index = found.get(names.AIRFLOW_TASK_INSTANCE_MAP_INDEX, -1)
         rendered = found.get(names.AIRFLOW_TASK_INSTANCE_RENDERED_MAP_INDEX)
@@ -177,8 +185,6 @@ def _which(node: Node, kind: str) -> list[str]:
     if kind == "spark.sql":
         description = str(found.get(names.SPARK_SQL_DESCRIPTION, ""))
         return [f"#{found.get(names.SPARK_SQL_EXECUTION_ID, '?')}", description.partition("\n")[0][:60]]
-    if kind == "spark.job":
-        return [f"#{found.get(names.SPARK_JOB_ID, '?')}"]
     if kind == "spark.stage":
         attempt = found.get(names.SPARK_STAGE_ATTEMPT_ID, 0)
         again = f".{attempt}" if attempt else ""

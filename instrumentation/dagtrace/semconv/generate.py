@@ -86,7 +86,7 @@ def _python_metrics(metrics: list[dict[str, Any]]) -> str:
     ]
     lines += [
         "class Source(NamedTuple):",
-        '    """Where a metric\'s points come from: each span of this name adds this attribute, "" for its duration."""',
+        '    """Where a metric\'s points come from: each such span adds an attribute, "" for its duration."""',
         "",
         "    metric: Metric",
         "    span: str",

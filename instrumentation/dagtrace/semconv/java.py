@@ -4,7 +4,6 @@ The listener's half of what is generated: names, what spans add to metrics, and 
 Python and Java must agree on all three, so there is one source of each: ``model/*.yaml`` and ``dagtrace.masking``.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import json
@@ -99,15 +98,15 @@ def _metrics(metrics: list[dict[str, Any]]) -> str:
 
 
 def _masks() -> str:
-    key_value = _java(masking._KEY_VALUE)
+    key_value = _java(masking.KEY_VALUE)
     return "\n".join(
         [
             *("package io.dagtrace.spark;", "", "import java.util.regex.Pattern;", ""),
             f"/** The expressions of dagtrace/masking.py in Java's spelling. {NOTE} */",
             "final class Masks {",
             f"  static final Pattern KEY_VALUE = {key_value};",
-            f"  static final Pattern URLS = {_java(masking._URLS)};",
-            f"  static final Pattern URL_ENDS = {_java(masking._URL_ENDS)};",
+            f"  static final Pattern URLS = {_java(masking.URLS)};",
+            f"  static final Pattern URL_ENDS = {_java(masking.URL_ENDS)};",
             *("", "  private Masks() {}", "}", ""),
         ]
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
@@ -18,15 +17,13 @@ from dagtrace import telemetry
 from dagtrace.options import options
 from dagtrace.patch import Patch
 from dagtrace.spark import compat, parents
+from dagtrace.spark.attachment import CLASS, JAR
 from dagtrace.spark.drain import Drain
 from dagtrace.telemetry.guard import guard, warn_once
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-JAR = Path(__file__).parent / "listener" / "dagtrace-spark.jar"
-CLASS = "io.dagtrace.spark.TraceListener"
 
 _LOADED = "dagtrace.listener.class"
 _ATTACHED = "dagtrace.listener."  # + application id: the listener registers itself there

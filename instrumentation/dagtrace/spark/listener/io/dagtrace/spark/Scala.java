@@ -44,10 +44,15 @@ final class Scala {
    * The SparkContext that this thread is constructing, null where none is or this Spark hides it: the constructor makes
    * the listeners of spark.extraListeners long before SparkContext.getActive knows of it.
    */
-  static SparkContext beingConstructed() {
+  static SparkContext beingConstructed() { return context("contextBeingConstructed"); }
+
+  /** The SparkContext of this JVM, null where there is none yet. */
+  static SparkContext active() { return context("getActive"); }
+
+  private static SparkContext context(String accessor) {
     try {
       Class<?> companion = Class.forName("org.apache.spark.SparkContext$", true, SparkContext.class.getClassLoader());
-      Method method = companion.getDeclaredMethod("contextBeingConstructed");
+      Method method = companion.getDeclaredMethod(accessor);
       method.setAccessible(true);
       Object found = method.invoke(companion.getField("MODULE$").get(null));
       return found instanceof Option && ((Option<?>) found).isDefined() ? (SparkContext) ((Option<?>) found).get() : null;

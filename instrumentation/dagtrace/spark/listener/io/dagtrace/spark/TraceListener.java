@@ -106,7 +106,7 @@ public final class TraceListener extends SparkListener {
     if (sender != null) sender.halt();
     sender = null;
     python = new Driver(pid);
-    if (context == null && SparkContext.getActive().isDefined()) context = SparkContext.getActive().get();
+    if (context == null) context = Scala.active();
     LogContext.of(context, application);
     return true;
   }

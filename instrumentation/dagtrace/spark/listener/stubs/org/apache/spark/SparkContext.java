@@ -9,7 +9,6 @@ public class SparkContext {
   public native Option<String> applicationAttemptId();
   public native SparkConf conf();
   public native String deployMode();
-  public static native Option<SparkContext> getActive();
   public native String getLocalProperty(String key);
   public native LiveListenerBus listenerBus();
   public native String master();

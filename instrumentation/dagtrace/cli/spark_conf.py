@@ -1,0 +1,39 @@
+"""
+``dagtrace spark-conf``: what to add so that any Spark driver attaches the listener itself, in Python, Scala or Java.
+
+Prints lines for ``spark-defaults.conf``; with ``--submit`` the same as options of ``spark-submit``, in one line for
+``spark-submit $(dagtrace spark-conf --submit) …``; with ``--jar`` the path of the jar alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from dagtrace.spark.attachment import CLASS, JAR, public_endpoint
+
+
+def run(*, submit: bool, jar: bool) -> int:
+    """Print; return the exit code: 1 where the jar was never built."""
+    if not JAR.exists():
+        print(f"{JAR} is missing: install a wheel of dagtrace, or build one with a JDK", file=sys.stderr)
+        return 1
+    if jar:
+        print(JAR)
+        return 0
+    settings = {"spark.jars": str(JAR), "spark.extraListeners": CLASS}
+    endpoint = public_endpoint()
+    if endpoint:
+        settings["spark.dagtrace.endpoint"] = endpoint
+    if submit:
+        jars, *conf = settings.items()
+        print(" ".join(("--jars", shlex.quote(jars[1]), *(f"--conf {shlex.quote(f'{k}={v}')}" for k, v in conf))))
+        return 0
+    print("# For spark-defaults.conf. Drivers must be able to read the jar; append to lists that you have already.")
+    width = max(map(len, settings)) + 2
+    for key, value in settings.items():
+        print(f"{key:<{width}}{value}")
+    if not endpoint:
+        print("# spark.dagtrace.endpoint  http://collector:4318    else OTEL_EXPORTER_OTLP_ENDPOINT, else files")
+    print("# spark.dagtrace.headersFile  /path/of/headers    KEY=VALUE lines; secrets do not belong into SparkConf")
+    return 0

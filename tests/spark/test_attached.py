@@ -1,0 +1,178 @@
+"""The listener's ways into a driver, alone and together, and every way a driver ends: each span is told once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dagtrace.semconv import attributes as names
+from dagtrace.spark.attachment import CLASS
+from support.drivers import run, spans_of, submit_args
+from support.sink import Sink
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.real
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+PROGRAM = """
+import os, signal, sys, time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").appName("ways").getOrCreate()
+spark.sparkContext.setLogLevel("ERROR")
+for n in range(3):
+    spark.range(0, 10, 1, 2).count()
+spark.sparkContext.parallelize([1], 1).count()
+"""
+ENDINGS = {
+    "stopped": "spark.stop()",
+    "exited": "sys.exit(3)",
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+    "driver killed": "time.sleep(1); os.kill(spark.sparkContext._gateway.proc.pid, signal.SIGKILL)",
+}
+CODES = {"stopped": 0, "exited": 3, "killed": -signal.SIGKILL, "driver killed": 0}
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Return a collector on loopback."""
+    with Sink() as made:
+        yield made
+
+
+WAYS: dict[str, dict[str, str]] = {
+    "wheel": {"DAGTRACE_ENABLED": "true"},
+    "attached": {"PYSPARK_SUBMIT_ARGS": submit_args()},
+    "both": {"DAGTRACE_ENABLED": "true", "PYSPARK_SUBMIT_ARGS": submit_args()},
+    "twice": {"DAGTRACE_ENABLED": "true", "PYSPARK_SUBMIT_ARGS": submit_args(listeners=f"{CLASS},{CLASS}")},
+    "neither": {},
+}
+
+
+def counted_tasks(sink: Sink) -> int:
+    """Return how many tasks the metrics have counted."""
+    metrics = [metric for metric in sink.metrics() if metric["name"] == "spark.stage.tasks"]
+    return sum(int(point["asInt"]) for metric in metrics for point in metric["sum"]["dataPoints"])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("way", ["wheel", "attached", "both"])
+def test_each_span_is_told_once(sink: Sink, tmp_path: Path, way: str, ending: str) -> None:
+    """
+    Wheel, attached listener or both, and however driver or JVM end: unique ids, and all jobs that had ended are there.
+
+    Where the JVM lives longer than its Python, it tells the rest itself, the application too. A JVM that is killed
+    takes the application's end along, and nothing that ended more than a second before.
+    """
+    env = {**WAYS[way], "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "TRACEPARENT": PARENT}
+    done = run(tmp_path, PROGRAM + ENDINGS[ending], **env)
+    assert done.returncode == CODES[ending], done.stderr
+    dies = ending == "driver killed"
+    spans = spans_of(sink, until=None if dies else "spark.application")
+    assert len({s.span_id for s in spans}) == len(spans)
+    assert {s.trace_id for s in spans} == {0x0AF7651916CD43DD8448EB211C80319C}
+    assert len([s for s in spans if s.name == "spark.application ways"]) == (0 if dies else 1)
+    assert len([s for s in spans if s.name == "spark.sql"]) == 3
+    assert len([s for s in spans if s.name == "spark.job"]) >= 4
+    ids = {s.span_id for s in spans}
+    if not dies:
+        assert all(s.parent_id in ids for s in spans if not s.name.startswith("spark.application"))
+    if not dies and (way == "attached" or ending != "killed"):  # a Python that is killed has told its metrics to nobody
+        stages = [s for s in spans if s.name == "spark.stage"]
+        tasks = sum(int(str(s.attributes[names.SPARK_STAGE_TASKS_SUCCEEDED])) for s in stages)
+        deadline = time.monotonic() + 20
+        while counted_tasks(sink) != tasks and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert counted_tasks(sink) == tasks
+    assert "dagtrace" not in "".join(line for line in done.stderr.splitlines() if "WARN" in line)
+
+
+def test_attached_twice_is_attached_once(sink: Sink, tmp_path: Path) -> None:
+    """A listener named twice, and loaded by Python as well, tells each span once."""
+    done = run(tmp_path, PROGRAM + "spark.stop()", **WAYS["twice"], OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+    assert done.returncode == 0, done.stderr
+    spans = spans_of(sink, until="spark.application")
+    assert len({s.span_id for s in spans}) == len(spans)
+    assert [s.name for s in spans if s.name.startswith("spark.application")] == ["spark.application ways"]
+
+
+def test_neither(sink: Sink, tmp_path: Path) -> None:
+    """The control: nothing is told where nothing of ours was asked for."""
+    done = run(tmp_path, PROGRAM + "spark.stop()", OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+    assert done.returncode == 0, done.stderr
+    assert spans_of(sink) == []
+    assert not (tmp_path / "home").exists()
+
+
+def test_both_ways_tell_the_same(sink: Sink, tmp_path: Path) -> None:
+    """What the JVM posts itself has the same names, parents and attributes as what Python tells of the same driver."""
+    shapes: list[Any] = []
+    for way in ("wheel", "attached"):
+        folder = tmp_path / way
+        folder.mkdir()
+        with Sink() as own:
+            env = {**WAYS[way], "OTEL_EXPORTER_OTLP_ENDPOINT": own.url, "TRACEPARENT": PARENT}
+            assert run(folder, PROGRAM + "spark.stop()", **env).returncode == 0
+            spans = spans_of(own, until="spark.application")
+            known = {s.span_id: s.name for s in spans}
+            shapes.append(sorted((s.name, known.get(s.parent_id or 0, ""), sorted(s.attributes)) for s in spans))
+            metrics = sorted({m["name"] for m in own.metrics()})
+            shapes.append([name for name in metrics if name.startswith("spark.")])
+    assert shapes[0] == shapes[2]
+    assert shapes[1] == shapes[3]
+
+
+def test_local_files_of_a_jvm(tmp_path: Path) -> None:
+    """Without an endpoint the JVM leaves OTLP/JSON lines where Python would, for its owner alone, and they are read."""
+    from dagtrace.cli.traces import read as read_traces
+
+    done = run(tmp_path, PROGRAM + "spark.stop()", PYSPARK_SUBMIT_ARGS=submit_args())
+    assert done.returncode == 0, done.stderr
+    files = sorted((tmp_path / "home").iterdir())
+    assert [file.name.split("-")[0] for file in files] == ["metrics", "traces"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    (trace,) = read_traces(tmp_path / "home")
+    assert [root.span.name for root in trace.roots] == ["spark.application ways"]
+    assert trace.orphans == []
+
+
+def test_an_endpoint_that_is_away(tmp_path: Path) -> None:
+    """Nobody listens, or nobody answers: the driver ends as it would, and its log has one or two lines about it."""
+    with Sink(silent=True) as silent:
+        for url in ("http://127.0.0.1:9", silent.url):
+            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "DAGTRACE_FLUSH_TIMEOUT": "1"}
+            code = PROGRAM.replace("ERROR", "WARN") + "spark.stop()"
+            done = run(tmp_path, code, PYSPARK_SUBMIT_ARGS=submit_args(), **env)
+            assert done.returncode == 0, done.stderr
+            said = [line for line in done.stderr.splitlines() if " dagtrace: " in line]
+            assert 1 <= len(said) <= 2, done.stderr
+            assert "Exception in" not in done.stderr
+
+
+def test_no_secret_of_the_conf_is_used(sink: Sink, tmp_path: Path) -> None:
+    """From SparkConf an endpoint's password and query are not taken; headers come from a file or the environment."""
+    headers = tmp_path / "headers"
+    headers.write_text("x-from-file=one\nx-too=a%20b\n")
+    url = sink.url.replace("http://", "http://user:hunter2@") + "/?token=hunter3"
+    conf = (f"spark.dagtrace.endpoint={url}", f"spark.dagtrace.headersFile={headers}")
+    done = run(
+        tmp_path,
+        PROGRAM + "spark.stop()",
+        PYSPARK_SUBMIT_ARGS=submit_args(*conf),
+        OTEL_EXPORTER_OTLP_HEADERS="x-from-environment=two",
+        OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+    )
+    assert done.returncode == 0, done.stderr
+    assert spans_of(sink, until="spark.application")
+    got = {key.lower(): value for key, value in sink.headers[0].items()}
+    assert (got["x-from-file"], got["x-too"], got["x-from-environment"]) == ("one", "a b", "two")
+    assert got["content-encoding"] == "gzip"
+    assert "authorization" not in got
+    assert "hunter" not in json.dumps(sink.requests)
