@@ -80,14 +80,15 @@ def test_no_python_file_spells_a_name_out() -> None:
 
 
 def test_no_java_file_spells_a_name_out() -> None:
-    """The same for the listener: only generated files have them. Spark's own local properties may be called alike."""
+    """The same for the listener: only generated files have them. Spark's own properties may be called alike."""
     files = [path for path in LISTENER.rglob("*.java") if path not in render()]
     assert files
     spelled = [
         f"{path.name} {literal}"
         for path in files
         for literal in re.findall(
-            r'"((?:[^"\\\n]|\\.)*)"', re.sub(r'getProperty\("[^"]*"', "", path.read_text(encoding="utf-8"))
+            r'"((?:[^"\\\n]|\\.)*)"',
+            re.sub(r'(?:getProperty|conf\.get)\("[^"]*"', "", path.read_text(encoding="utf-8")),
         )
         if literal in {*ATTRIBUTES, *METRICS}
     ]

@@ -55,7 +55,8 @@ public class Report {
   public static void main(String[] arguments) throws Exception {
     SparkSession spark = SparkSession.builder().appName("report").getOrCreate();
     System.out.println("ROWS " + spark.range(0, 1000, 1, 4).repartition(2).count());
-    java.net.URL page = new java.net.URL(spark.sparkContext().uiWebUrl().get() + "/environment/");
+    String of = "/api/v1/applications/" + spark.sparkContext().applicationId() + "/environment"; // what the page shows
+    java.net.URL page = new java.net.URL(spark.sparkContext().uiWebUrl().get() + of);
     java.util.Scanner scanner = new java.util.Scanner(page.openStream(), "UTF-8").useDelimiter("\\\\A");
     java.nio.file.Files.write(java.nio.file.Paths.get(arguments[0]), scanner.next().getBytes("UTF-8"));
     spark.stop();
@@ -90,7 +91,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("cluster")
     events = folder / "events"
     events.mkdir()
-    page = folder / "environment.html"
+    page = folder / "environment.json"
     jar = java_application(folder / "report", "Report", SOURCE)
     lines = Lines()
     with Sink() as sink, Cluster(folder, OTEL_EXPORTER_OTLP_HEADERS=f"x-api-key={SECRET}") as cluster:
@@ -103,6 +104,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             "spark.eventLog.enabled": "true",
             "spark.eventLog.dir": events.as_uri(),
             "spark.eventLog.rolling.enabled": "false",
+            "spark.eventLog.compress": "false",
             "spark.ui.port": "0",
         }
         options = [text for pair in conf.items() for text in ("--conf", "=".join(pair))]

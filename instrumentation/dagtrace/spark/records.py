@@ -63,7 +63,7 @@ def points(record: SpanRecord) -> list[Point]:
     for metric, span, name, more in metrics.SOURCES:
         if span != _level(record):
             continue
-        value = cast("float", found.get(name)) if name else (record.end_ns - record.start_ns) / 1e9
+        value = cast("float | None", found.get(name)) if name else (record.end_ns - record.start_ns) / 1e9
         if value or (value is not None and metric.instrument == "histogram"):
             outcome = {names.SPARK_OUTCOME: _outcome(record)} if names.SPARK_OUTCOME in metric.attributes else {}
             made.append(Point(metric, value, {**application, **outcome, **dict(more)}))

@@ -6,9 +6,10 @@ import org.slf4j.MDC;
 
 /**
  * Which span a thread's jobs belong to, and its ids in the log context of the driver's thread and of the executors'
- * tasks: executors put local properties called {@code mdc.*} into their log context (Spark 3.1).
+ * tasks: executors put local properties called {@code mdc.*} into their log context, under that name (Spark 3.1).
  */
 final class LogContext {
+  private static final String PREFIX = "mdc.";
   private static final String TRACE = "trace_id";
   private static final String SPAN = "span_id";
 
@@ -28,9 +29,10 @@ final class LogContext {
   }
 
   private static void put(SparkContext context, String key, String value) {
-    context.setLocalProperty("mdc." + key, value);
+    context.setLocalProperty(PREFIX + key, value);
     try {
-      MDC.put(key, value);
+      MDC.put(key, value); // OpenTelemetry's key
+      MDC.put(PREFIX + key, value); // and the one that executors have: one pattern, %X{mdc.trace_id}, serves both
     } catch (Throwable noLog) {
       // a driver without SLF4J's context has none to fill
     }
