@@ -30,11 +30,13 @@ def render() -> dict[Path, str]:
     """Return what each generated file should contain."""
     registry = groups()
     attributes = [a for g in registry if g["type"] == "attribute_group" for a in g["attributes"]]
+    events = [g for g in registry if g["type"] == "event"]
     metrics = [g for g in registry if g["type"] == "metric"]
     return {
         HERE / "attributes.py": _python_attributes(attributes),
+        HERE / "events.py": _python_events(events),
         HERE / "metrics.py": _python_metrics(metrics),
-        PACKAGE / "spark/listener/io/dagtrace/spark/Names.java": _java(attributes),
+        PACKAGE / "spark/listener/io/dagtrace/spark/Names.java": _java(attributes, events),
         PACKAGE.parent.parent / "docs/semconv.md": _docs(registry),
     }
 
@@ -59,6 +61,13 @@ def _python_attributes(attributes: list[dict[str, Any]]) -> str:
             f'"""{attribute["type"]}: {attribute["brief"]}"""',
             "",
         ]
+    return "\n".join(lines)
+
+
+def _python_events(events: list[dict[str, Any]]) -> str:
+    lines = [f'"""Event names. {NOTE}"""', "", "from __future__ import annotations", "", "from typing import Final", "", ""]
+    for event in events:
+        lines += [f'{_constant(event["name"])}: Final = "{event["name"]}"', f'"""{event["brief"]}"""', ""]
     return "\n".join(lines)
 
 
@@ -97,10 +106,12 @@ def _python_metrics(metrics: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _java(attributes: list[dict[str, Any]]) -> str:
-    own = [a for a in attributes if a["id"].startswith(("spark.", "dagtrace.", "error.", "exception."))]
-    lines = ["package io.dagtrace.spark;", "", f"/** Attribute names. {NOTE} */", "final class Names {"]
-    lines += [f'  static final String {_constant(a["id"])} = "{a["id"]}";' for a in own]
+def _java(attributes: list[dict[str, Any]], events: list[dict[str, Any]]) -> str:
+    own = ("spark.", "data.", "dagtrace.", "error.", "exception.")
+    names = {_constant(a["id"]): a["id"] for a in attributes if a["id"].startswith(own)}
+    names |= {f"EVENT_{_constant(e['name'])}": e["name"] for e in events if e["name"].startswith(own)}
+    lines = ["package io.dagtrace.spark;", "", f"/** Attribute and event names. {NOTE} */", "final class Names {"]
+    lines += [f'  static final String {constant} = "{name}";' for constant, name in names.items()]
     return "\n".join([*lines, "", "  private Names() {}", "}", ""])
 
 
@@ -113,7 +124,12 @@ def _docs(registry: list[dict[str, Any]]) -> str:
         lines += ["| attribute | type | meaning |", "|---|---|---|"]
         lines += [f"| `{a['id']}` | {a['type']} | {a['brief']} |" for a in group["attributes"]]
         lines += [""]
-    lines += ["## Metrics", "", "| metric | kind | unit | meaning | attributes |", "|---|---|---|---|---|"]
+    lines += ["## Events", "", "| event | meaning | attributes |", "|---|---|---|"]
+    for group in registry:
+        if group["type"] == "event":
+            names = ", ".join(f"`{a['ref']}`" for a in group["attributes"])
+            lines += [f"| `{group['name']}` | {group['brief']} | {names} |"]
+    lines += ["", "## Metrics", "", "| metric | kind | unit | meaning | attributes |", "|---|---|---|---|---|"]
     for group in registry:
         if group["type"] == "metric":
             names = ", ".join(f"`{a['ref']}`" for a in group["attributes"])

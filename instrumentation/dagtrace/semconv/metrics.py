@@ -63,6 +63,30 @@ DAGTRACE_SPANS_LOST: Final = Metric(
     (),
 )
 
+DATA_DATASET_ROWS: Final = Metric(
+    "data.dataset.rows",
+    "counter",
+    "{row}",
+    "Rows read or written.",
+    ("spark.application.name", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+)
+
+DATA_DATASET_BYTES: Final = Metric(
+    "data.dataset.bytes",
+    "counter",
+    "By",
+    "Bytes of the files read or written.",
+    ("spark.application.name", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+)
+
+DATA_DATASET_FILES: Final = Metric(
+    "data.dataset.files",
+    "counter",
+    "{file}",
+    "Files read or written.",
+    ("spark.application.name", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+)
+
 SPARK_STAGE_DURATION: Final = Metric(
     "spark.stage.duration",
     "histogram",

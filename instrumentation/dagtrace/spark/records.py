@@ -1,4 +1,4 @@
-"""The listener's lines: OTLP/JSON spans into records, and a stage's record into measurements."""
+"""The listener's lines: OTLP/JSON spans into records, and what stages and queries did into measurements."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 from dagtrace.masking import mask
 from dagtrace.record import Point, SpanRecord
 from dagtrace.semconv import attributes as names
-from dagtrace.semconv import metrics
+from dagtrace.semconv import events, metrics
 from dagtrace.telemetry.otlp_json import span_from
 
 
 if TYPE_CHECKING:
-    from dagtrace.record import Attributes
+    from dagtrace.record import Attributes, Event
     from dagtrace.semconv.metrics import Metric
 
 _LEVELS = ("spark.application", "spark.sql", "spark.job", "spark.stage")
@@ -29,7 +29,18 @@ def read(line: str) -> SpanRecord:
     if names.SPARK_STAGE_TASK_ERROR in attributes:
         attributes[names.SPARK_STAGE_TASK_ERROR] = mask(str(attributes[names.SPARK_STAGE_TASK_ERROR]))
     error = None if record.error is None else mask(record.error)
-    return replace(record, attributes=attributes, error=error, sampled=bool(span["flags"] & 1))
+    return replace(
+        record,
+        attributes=attributes,
+        events=[replace(event, attributes=_masked(event.attributes)) for event in record.events],
+        error=error,
+        sampled=bool(span["flags"] & 1),
+    )
+
+
+def _masked(attributes: Attributes) -> Attributes:
+    """Return an event's attributes with its texts masked: a path is whatever somebody made it."""
+    return {name: mask(value) if isinstance(value, str) else value for name, value in attributes.items()}
 
 
 def unsampled(record: SpanRecord) -> SpanRecord:
@@ -43,7 +54,9 @@ def wanted(record: SpanRecord, detail: str) -> bool:
 
 
 def points(record: SpanRecord) -> list[Point]:
-    """Return what a stage attempt adds to the metrics: sampled or not, so that they add up to Spark's own totals."""
+    """Return what a stage attempt or a query adds to the metrics: sampled or not, so that they add up to Spark's."""
+    if record.name == "spark.sql":
+        return [point for event in record.events for point in _dataset(record, event)]
     if record.name != "spark.stage":
         return []
     found = record.attributes
@@ -58,6 +71,22 @@ def points(record: SpanRecord) -> list[Point]:
     return made
 
 
+def _dataset(record: SpanRecord, event: Event) -> list[Point]:
+    """Return what was read or written of one dataset."""
+    if event.name not in {events.DATA_READ, events.DATA_WRITE}:
+        return []
+    found = event.attributes
+    which = {name: found[name] for name in _DATASET}
+    which[names.SPARK_APPLICATION_NAME] = record.attributes[names.SPARK_APPLICATION_NAME]
+    return [Point(metric, value, which) for metric, name in _AMOUNTS if (value := cast("int", found.get(name, 0)))]
+
+
+_DATASET = (names.DATA_DATASET_NAMESPACE, names.DATA_DATASET_NAME, names.DATA_OPERATION)
+_AMOUNTS = [
+    (metrics.DATA_DATASET_ROWS, names.DATA_ROWS),
+    (metrics.DATA_DATASET_BYTES, names.DATA_BYTES),
+    (metrics.DATA_DATASET_FILES, names.DATA_FILES),
+]
 _COUNTED: list[tuple[Metric, str, Attributes]] = [
     (metrics.SPARK_STAGE_TASKS, names.SPARK_STAGE_TASKS_SUCCEEDED, {names.SPARK_TASK_OUTCOME: "succeeded"}),
     (metrics.SPARK_STAGE_TASKS, names.SPARK_STAGE_TASKS_FAILED, {names.SPARK_TASK_OUTCOME: "failed"}),

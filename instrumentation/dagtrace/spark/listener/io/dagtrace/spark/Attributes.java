@@ -1,12 +1,17 @@
 package io.dagtrace.spark;
 
+import java.util.Collection;
 import java.util.List;
 
-/** Attributes of one span as they are written: the inside of an OTLP/JSON array of KeyValue. Empty texts are left out. */
+/**
+ * Attributes of one span or event as they are written: the inside of an OTLP/JSON array of KeyValue. Empty texts are
+ * left out. A span's events are beside them.
+ */
 final class Attributes {
   private static final int MOST = 1000; // characters; a SQL statement as description may have millions
 
   final StringBuilder json = new StringBuilder(512);
+  final StringBuilder events = new StringBuilder(0);
 
   Attributes text(String key, String value) {
     if (value == null || value.isEmpty()) return this;
@@ -38,6 +43,25 @@ final class Attributes {
     }
     json.append("]}");
     return close();
+  }
+
+  Attributes texts(String key, Collection<String> values) {
+    if (values.isEmpty()) return this;
+    open(key).append("\"arrayValue\":{\"values\":[");
+    String comma = "";
+    for (String value : values) {
+      quote(json.append(comma).append("{\"stringValue\":"), shorten(value)).append('}');
+      comma = ",";
+    }
+    json.append("]}");
+    return close();
+  }
+
+  /** Add an event of the span; {@code time} is milliseconds since the epoch. */
+  Attributes event(String name, long time, Attributes of) {
+    quote(events.append(events.length() == 0 ? "" : ",").append("{\"name\":"), name);
+    events.append(",\"timeUnixNano\":\"").append(time).append("000000\",\"attributes\":[").append(of.json).append("]}");
+    return this;
   }
 
   private StringBuilder open(String key) {

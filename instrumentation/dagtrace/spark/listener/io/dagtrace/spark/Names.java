@@ -1,6 +1,6 @@
 package io.dagtrace.spark;
 
-/** Attribute names. Generated from semconv/model/*.yaml by dagtrace.semconv.generate: do not edit. */
+/** Attribute and event names. Generated from semconv/model/*.yaml by dagtrace.semconv.generate: do not edit. */
 final class Names {
   static final String DAGTRACE_ASYNC = "dagtrace.async";
   static final String DAGTRACE_LINK_TYPE = "dagtrace.link.type";
@@ -8,6 +8,18 @@ final class Names {
   static final String EXCEPTION_TYPE = "exception.type";
   static final String EXCEPTION_MESSAGE = "exception.message";
   static final String EXCEPTION_STACKTRACE = "exception.stacktrace";
+  static final String DATA_DATASET_NAMESPACE = "data.dataset.namespace";
+  static final String DATA_DATASET_NAME = "data.dataset.name";
+  static final String DATA_DATASET_TABLE = "data.dataset.table";
+  static final String DATA_DATASET_FORMAT = "data.dataset.format";
+  static final String DATA_OPERATION = "data.operation";
+  static final String DATA_ROWS = "data.rows";
+  static final String DATA_BYTES = "data.bytes";
+  static final String DATA_FILES = "data.files";
+  static final String DATA_SCHEMA_FINGERPRINT = "data.schema.fingerprint";
+  static final String DATA_SCHEMA_COLUMNS = "data.schema.columns";
+  static final String DATA_INPUTS = "data.inputs";
+  static final String DATA_OUTPUTS = "data.outputs";
   static final String SPARK_APPLICATION_ID = "spark.application.id";
   static final String SPARK_APPLICATION_NAME = "spark.application.name";
   static final String SPARK_VERSION = "spark.version";
@@ -63,6 +75,8 @@ final class Names {
   static final String SPARK_OUTCOME = "spark.outcome";
   static final String SPARK_IO_DIRECTION = "spark.io.direction";
   static final String SPARK_TASK_OUTCOME = "spark.task.outcome";
+  static final String EVENT_DATA_READ = "data.read";
+  static final String EVENT_DATA_WRITE = "data.write";
 
   private Names() {}
 }

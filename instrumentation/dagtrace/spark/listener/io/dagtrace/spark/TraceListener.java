@@ -1,7 +1,10 @@
 package io.dagtrace.spark;
 
+import static io.dagtrace.spark.Scala.call;
+import static io.dagtrace.spark.Scala.elements;
+import static io.dagtrace.spark.Scala.number;
+
 import io.dagtrace.spark.Identity.Parent;
-import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -28,7 +31,6 @@ import org.apache.spark.scheduler.StageInfo;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
 import scala.Option;
-import scala.collection.Iterator;
 
 /**
  * Turns Spark's scheduler events into finished spans, one OTLP/JSON Span object per line.
@@ -54,6 +56,7 @@ public final class TraceListener extends SparkListener {
   private final Map<Long, Sql> executions = new LinkedHashMap<>();
   private final Map<Integer, Job> jobs = new LinkedHashMap<>();
   private final Map<Long, Stage> stages = new LinkedHashMap<>();
+  private final Datasets datasets = new Datasets();
   private Application application;
   private String property;
   private boolean withoutSql;
@@ -179,6 +182,7 @@ public final class TraceListener extends SparkListener {
   }
 
   @Override public void onStageCompleted(SparkListenerStageCompleted e) {
+    safely(() -> datasets.stage(e.stageInfo()));
     safely(() -> {
       StageInfo info = e.stageInfo();
       Stage stage = stages.get(key(info.stageId(), info.attemptNumber()));
@@ -199,6 +203,7 @@ public final class TraceListener extends SparkListener {
       try {
         if (e instanceof SparkListenerSQLExecutionStart) start((SparkListenerSQLExecutionStart) e);
         else if (e instanceof SparkListenerSQLExecutionEnd) end((SparkListenerSQLExecutionEnd) e);
+        else datasets.driver(e);
       } catch (NoClassDefFoundError noSparkSql) {
         withoutSql = true;
       }
@@ -225,7 +230,11 @@ public final class TraceListener extends SparkListener {
     else if (message instanceof String && !((String) message).isEmpty()) {
       sql.fail(Failure.of("SparkException", (String) message));
     }
-    sql.end(e.time());
+    try {
+      datasets.describe(e, sql.attributes);
+    } finally {
+      sql.end(e.time());
+    }
   }
 
   /** Spark posts it first and shuts the scheduler down after it: what is still open then is ended here. */
@@ -324,6 +333,7 @@ public final class TraceListener extends SparkListener {
       attributes.text(Names.SPARK_APPLICATION_ID, application.id).text(Names.SPARK_APPLICATION_NAME, application.appName);
       if (failure != null) attributes.text(Names.ERROR_TYPE, failure.type);
       line.append(",\"attributes\":[").append(attributes.json).append(']');
+      if (attributes.events.length() > 0) line.append(",\"events\":[").append(attributes.events).append(']');
       if (failure != null) Attributes.quote(line.append(",\"status\":{\"code\":2,\"message\":"), failure.message).append('}');
       line.append('}');
       records.incrementAndGet();
@@ -447,32 +457,5 @@ public final class TraceListener extends SparkListener {
     books.remove(eldest.getKey());
   }
 
-  // ---- reading Scala ------------------------------------------------------------------------------------------------
-
   private static long key(int stage, int attempt) { return ((long) stage << 32) | attempt; }
-
-  private static long number(Option<?> value) { return ((Number) value.get()).longValue(); }
-
-  /** What {@code accessor} of {@code target} returns, an Option's content; null where this Spark has no such accessor. */
-  private static Object call(Object target, String accessor) {
-    try {
-      Method method = target.getClass().getMethod(accessor);
-      Object value = method.invoke(target);
-      if (!(value instanceof Option)) return value;
-      return ((Option<?>) value).isDefined() ? ((Option<?>) value).get() : null;
-    } catch (ReflectiveOperationException e) {
-      return null;
-    }
-  }
-
-  /** The elements of a Scala Seq. */
-  private static List<Object> elements(Object target, String accessor) {
-    List<Object> found = new ArrayList<>();
-    Object seq = call(target, accessor);
-    Object iterator = seq == null ? null : call(seq, "iterator");
-    if (iterator != null) {
-      for (Iterator<?> i = (Iterator<?>) iterator; i.hasNext(); ) found.add(i.next());
-    }
-    return found;
-  }
 }

@@ -1,0 +1,12 @@
+"""Event names. Generated from semconv/model/*.yaml by dagtrace.semconv.generate: do not edit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+DATA_READ: Final = "data.read"
+"""A query has read a dataset; once per dataset, all scans of it summed up. What lay in a cache was read by the query that filled it."""
+
+DATA_WRITE: Final = "data.write"
+"""A query has written a dataset; on a span that failed, it meant to."""
