@@ -20,11 +20,11 @@ final class DatasetName {
 
   private static final Pattern URI = Pattern.compile("([A-Za-z][\\w+.-]*):(?://([^/]*))?(.*)", Pattern.DOTALL);
   private static final Pattern HOST = Pattern.compile("[^:@]*(?::\\d*)?|\\[[^\\]@]*\\](?::\\d*)?");
-  private static final String DAY = "(?:19|20)\\d\\d";
+  private static final String YEAR = "(?:19|20)\\d\\d";
   private static final Pattern PARTITION = Pattern.compile(
       "(?:/[^/=]+=[^/]*"
-          + "|/" + DAY + "-\\d\\d(?:-\\d\\d)?(?:[T_ -]\\d\\d[^/]*)?|/" + DAY + "[01]\\d[0-3]\\d(?:[T_-]?\\d\\d)?"
-          + "|/" + DAY + "/[01]\\d(?:/[0-3]\\d(?:/[0-2]\\d)?)?"
+          + "|/" + YEAR + "-\\d\\d(?:-\\d\\d)?(?:[T_ -]\\d\\d[^/]*)?|/" + YEAR + "[01]\\d[0-3]\\d(?:[T_-]?\\d\\d)?"
+          + "|/" + YEAR + "(?:/[01]\\d(?:/[0-3]\\d(?:/[0-2]\\d)?)?)?"
           + "|/(?:part-|\\d{6}_\\d)[^/]*|/+)$");
   private static final Pattern FILE = Pattern.compile(
       "(.+)/[^/]+\\.(?:parquet|orc|csv|tsv|json|jsonl|ndjson|txt|avro|xml|gz|bz2|zst|snappy|lz4|zip)");

@@ -3,6 +3,7 @@ package io.dagtrace.spark;
 import static io.dagtrace.spark.Scala.call;
 import static io.dagtrace.spark.Scala.elements;
 import static io.dagtrace.spark.Scala.get;
+import static io.dagtrace.spark.Scala.text;
 
 import java.util.ArrayList;
 import java.util.Collections;
@@ -10,11 +11,13 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.spark.scheduler.SparkListenerEvent;
 import org.apache.spark.scheduler.StageInfo;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd;
+import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
 
 /**
  * What each SQL execution read and wrote, told when it ends: one event per dataset and direction.
@@ -26,13 +29,39 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd;
  */
 final class Datasets {
   private static final int MOST = 32; // datasets of one execution
-  private static final int MOST_COUNTED = 16_384; // accumulators with a value that nobody has asked for yet
+  private static final int MOST_OPEN = 1000; // executions
+  private static final int MOST_COUNTED = 16_384; // accumulators
   private static final String ROWS = "number of output rows"; // what Spark calls the metric numOutputRows
 
-  /** Accumulator id → its value, and how much of that has been told already, -1 for never. */
-  private final Map<Long, long[]> counted = new LinkedHashMap<Long, long[]>(64, 0.75f, true) {
-    @Override protected boolean removeEldestEntry(Map.Entry<Long, long[]> eldest) { return size() > MOST_COUNTED; }
-  };
+  /** Accumulator id → its value, and how much of that has been told already; -1 for nothing. */
+  private final Map<Long, long[]> counted = bounded(MOST_COUNTED);
+
+  /** Executions that have started and not ended. */
+  private final Map<Long, Started> open = bounded(MOST_OPEN);
+
+  private static final class Started {
+    Object root;
+    boolean planned;
+    boolean creates; // a table out of a query, which runs as an execution of its own
+    boolean created; // that is this one
+  }
+
+  private static <V> Map<Long, V> bounded(int most) {
+    return new LinkedHashMap<Long, V>(64, 0.75f, true) {
+      @Override protected boolean removeEldestEntry(Map.Entry<Long, V> eldest) { return size() > most; }
+    };
+  }
+
+  /** Take note of an execution: the end of it does not say what it is a part of, nor whether there ever was a plan. */
+  void start(SparkListenerSQLExecutionStart e) {
+    Started started = new Started();
+    String first = String.valueOf(text(call(e, "sparkPlanInfo"), "nodeName"));
+    started.planned = !first.isEmpty();
+    started.creates = first.endsWith("TableAsSelectCommand");
+    started.root = call(e, "rootExecutionId"); // Spark 3.4
+    for (Started other : open.values()) started.created |= other.creates && Objects.equals(other.root, started.root);
+    open.put(e.executionId(), started);
+  }
 
   /** Take note of the rows that the operators of a stage have counted. */
   void stage(StageInfo info) {
@@ -49,16 +78,20 @@ final class Datasets {
 
   private void count(Object id, Object value) {
     if (!(id instanceof Long) || !(value instanceof Number)) return;
-    long[] entry = counted.computeIfAbsent((Long) id, k -> new long[] {0, -1});
+    long[] entry = counted.computeIfAbsent((Long) id, k -> new long[] {-1, -1});
     entry[0] = Math.max(entry[0], ((Number) value).longValue());
   }
 
   /** Say on the execution's span what it read and wrote. */
   void describe(SparkListenerSQLExecutionEnd e, Attributes span) {
+    Started started = open.remove(e.executionId());
+    // Who asks again for a plan that could not be made gets the user's own exception, with our stack trace put into it.
+    if (started == null || !started.planned) return;
     boolean failed = call(e, "executionFailure") != null;
     Map<String, Plans.Use> told = new LinkedHashMap<>();
     for (Plans.Use use : Plans.uses(call(call(e, "qe"), "executedPlan"))) {
       if (!measure(use, failed)) continue;
+      if (started.created && use.operation.equals("overwrite")) use.operation = "create";
       for (DatasetName name : use.names) {
         Plans.Use same = told.get(use.write + name.uri());
         if (same != null) add(same, use);
@@ -77,29 +110,33 @@ final class Datasets {
   /** Fill in the counts. False: this execution did not do it. */
   private boolean measure(Plans.Use use, boolean failed) {
     Object metrics = call(use.node, "metrics");
-    use.rows = take(metrics, "numOutputRows", use.cached);
-    use.files = take(metrics, "numFiles", use.cached);
-    use.bytes = take(metrics, use.write ? "numOutputBytes" : "filesSize", use.cached);
-    if (use.write) return failed || use.files != null; // else "ignore" found something there
+    long[] rows = counter(metrics, "numOutputRows");
+    long[] files = counter(metrics, "numFiles");
+    long[] bytes = counter(metrics, use.write ? "numOutputBytes" : "filesSize");
     boolean counts = get(metrics, "numFiles") != null;
-    if (use.rows == null && use.files == null && (counts || use.cached)) return false;
-    if (!counts && use.rows != null) Plans.pieces(use);
-    if (use.rows == null) use.rows = 0L;
+    if (use.write) {
+      if (files == null) return failed; // else "ignore" found something there
+    } else if (!fresh(rows) && !fresh(files) && (counts || use.cached)) {
+      return false;
+    }
+    // Files are counted when a scan is set up, and again read by whoever runs it again. What fills a cache adds up.
+    boolean whole = fresh(files) || !use.cached;
+    use.rows = rows == null ? Long.valueOf(0) : Long.valueOf(rows[0] - (use.cached ? Math.max(rows[1], 0) : 0));
+    if (files != null && whole) use.files = files[0];
+    if (bytes != null && whole) use.bytes = bytes[0];
+    if (!counts && fresh(rows)) Plans.pieces(use);
+    for (long[] counter : new long[][] {rows, files, bytes}) if (counter != null) counter[1] = counter[0];
+    if (!use.cached && rows != null) rows[0] = rows[1] = -1; // its next execution starts at zero
     return true;
   }
 
-  private Long take(Object metrics, String name, boolean cached) {
+  private long[] counter(Object metrics, String name) {
     Object id = call(get(metrics, name), "id");
-    long[] entry = id == null ? null : counted.get(id);
-    if (entry == null) return null;
-    if (!cached) {
-      counted.remove(id);
-      return entry[0];
-    }
-    long before = entry[1];
-    entry[1] = entry[0];
-    return entry[0] > before ? Long.valueOf(entry[0] - Math.max(before, 0)) : null;
+    long[] counter = id == null ? null : counted.get(id);
+    return counter == null || counter[0] < 0 ? null : counter;
   }
+
+  private static boolean fresh(long[] counter) { return counter != null && counter[0] > counter[1]; }
 
   /** One of the datasets of a use; of several nobody counted which gave how much. */
   private static Plans.Use alone(Plans.Use use, DatasetName name) {

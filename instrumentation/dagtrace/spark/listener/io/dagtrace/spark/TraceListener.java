@@ -219,6 +219,7 @@ public final class TraceListener extends SparkListener {
       sql.attributes.number(Names.SPARK_SQL_EXECUTION_ROOT_ID, ((Number) root).longValue());
     }
     executions.put(e.executionId(), sql);
+    datasets.start(e);
   }
 
   private void end(SparkListenerSQLExecutionEnd e) {
