@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dagtrace.semconv import attributes as names
-from dagtrace.semconv import metrics
+from dagtrace.semconv import events, metrics
 from dagtrace.spark import records
 
 
@@ -78,6 +78,60 @@ def test_a_stage_counts() -> None:
     assert duration.metric is metrics.SPARK_STAGE_DURATION
     assert duration.attributes == {names.SPARK_APPLICATION_NAME: "app", names.SPARK_OUTCOME: "success"}
     assert records.points(records.read(line("spark.job"))) == []
+
+
+def query(*events_: dict[str, Any]) -> str:
+    """Return the line of a query with events as the listener writes them."""
+    return line(
+        "spark.sql",
+        events=[
+            {
+                "name": event.pop("event"),
+                "timeUnixNano": "3500000000",
+                "attributes": [
+                    {
+                        "key": key,
+                        "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value},
+                    }
+                    for key, value in event.items()
+                ],
+            }
+            for event in events_
+        ],
+    )
+
+
+READ: dict[str, Any] = {
+    "event": events.DATA_READ,
+    names.DATA_DATASET_NAMESPACE: "file",
+    names.DATA_DATASET_NAME: "/data/flights",
+    names.DATA_OPERATION: "read",
+}
+
+
+def test_a_query_counts_its_datasets() -> None:
+    """What a query read and wrote is counted under application, dataset and operation; what is unknown is not."""
+    wrote = READ | {"event": events.DATA_WRITE, names.DATA_OPERATION: "append", names.DATA_ROWS: 0, names.DATA_FILES: 3}
+    read = READ | {names.DATA_ROWS: 10, names.DATA_BYTES: 9007199254740993}
+    record = records.read(query(read.copy(), wrote, READ.copy(), {"event": "something else", names.DATA_ROWS: 1}))
+    made = records.points(record)
+    assert {(p.metric, p.attributes[names.DATA_OPERATION], p.value) for p in made} == {
+        (metrics.DATA_DATASET_ROWS, "read", 10),
+        (metrics.DATA_DATASET_BYTES, "read", 9007199254740993),
+        (metrics.DATA_DATASET_FILES, "append", 3),
+    }
+    assert all(set(p.attributes) == set(p.metric.attributes) for p in made)
+    assert made[0].attributes[names.DATA_DATASET_NAME] == "/data/flights"
+    assert made[0].attributes[names.SPARK_APPLICATION_NAME] == "app"
+
+
+def test_a_path_is_masked() -> None:
+    """A secret that somebody has put into a path is in no event; its numbers are as they were."""
+    record = records.read(query(READ | {names.DATA_DATASET_NAME: "/token=abc/x", names.DATA_ROWS: 7}))
+    (event,) = record.events
+    assert event.time_ns == 3_500_000_000
+    assert event.attributes[names.DATA_DATASET_NAME] == "/token=***"
+    assert event.attributes[names.DATA_ROWS] == 7
 
 
 @pytest.mark.parametrize(("detail", "levels"), [("application", 1), ("job", 3), ("stage", 4), ("task", 4)])

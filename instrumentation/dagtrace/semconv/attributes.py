@@ -201,7 +201,7 @@ DATA_DATASET_NAME: Final = "data.dataset.name"
 """string: Its path (of an object store: the key), without partitions (day=1, 2026-01-31, 2026/01/31) and part files at the end. A catalog's table is named by its location, as in OpenLineage."""
 
 DATA_DATASET_TABLE: Final = "data.dataset.table"
-"""string: The table's name in its catalog, where the query knew it: spark_catalog.default.flights."""
+"""string: The table's name in its catalog, where the query knew it: spark_catalog.default.flights. On a span: the table that the statement made, which a query within it has filled."""
 
 DATA_DATASET_FORMAT: Final = "data.dataset.format"
 """string: parquet, orc, csv, json, text, and so on."""

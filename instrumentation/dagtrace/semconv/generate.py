@@ -65,7 +65,15 @@ def _python_attributes(attributes: list[dict[str, Any]]) -> str:
 
 
 def _python_events(events: list[dict[str, Any]]) -> str:
-    lines = [f'"""Event names. {NOTE}"""', "", "from __future__ import annotations", "", "from typing import Final", "", ""]
+    lines = [
+        f'"""Event names. {NOTE}"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import Final",
+        "",
+        "",
+    ]
     for event in events:
         lines += [f'{_constant(event["name"])}: Final = "{event["name"]}"', f'"""{event["brief"]}"""', ""]
     return "\n".join(lines)

@@ -89,7 +89,9 @@ final class Datasets {
     if (started == null || !started.planned) return;
     boolean failed = call(e, "executionFailure") != null;
     Map<String, Plans.Use> told = new LinkedHashMap<>();
-    for (Plans.Use use : Plans.uses(call(call(e, "qe"), "executedPlan"))) {
+    Object plan = call(call(e, "qe"), "executedPlan");
+    if (started.creates) span.text(Names.DATA_DATASET_TABLE, Plans.created(plan));
+    for (Plans.Use use : Plans.uses(plan)) {
       if (!measure(use, failed)) continue;
       if (started.created && use.operation.equals("overwrite")) use.operation = "create";
       for (DatasetName name : use.names) {

@@ -126,6 +126,13 @@ final class Plans {
     return below;
   }
 
+  /** The name of the table that a command makes out of a query, which itself is told but where that lies. */
+  static String created(Object plan) {
+    Object command = call(plan, "cmd");
+    Object table = call(command, "table"); // a data source's
+    return text(call(table == null ? call(command, "tableDesc") : table, "identifier"), "unquotedString");
+  }
+
   // ---- one method per kind of node ----------------------------------------------------------------------------------
 
   private static boolean fileScan(Object node, Use use) {

@@ -121,6 +121,13 @@ public final class TraceListener extends SparkListener {
   /** For the tests, which compare it with Python's. */
   public static String identity(int size, List<?> parts) { return Identity.hash(size, parts); }
 
+  /** For the tests: what {@code paths} of one scan are called. */
+  public static List<String> datasets(List<?> paths) {
+    List<String> uris = new ArrayList<>();
+    for (DatasetName name : DatasetName.of(paths)) uris.add(name.uri());
+    return uris;
+  }
+
   // ---- what Spark calls, on our queue's thread ----------------------------------------------------------------------
 
   @Override public void onJobStart(SparkListenerJobStart e) {
