@@ -47,7 +47,7 @@ class Cases:
         """Whatever runs in here is this case."""
         self.spark.sparkContext.setJobDescription(name)
         yield self.spark
-        self.spark.sparkContext.setJobDescription(None)
+        self.spark.sparkContext.setJobDescription("")
 
     def path(self, name: str) -> str:
         """Return where a dataset lies."""
@@ -62,7 +62,8 @@ class Cases:
         """Return what was taken down, and by description what Spark says of each execution's scans and writes."""
         context: Any = self.spark.sparkContext
         context._jsc.sc().listenerBus().waitUntilEmpty(30_000)
-        store: Any = self.spark._jsparkSession.sharedState().statusStore()  # pyright: ignore[reportAttributeAccessIssue]
+        session: Any = self.spark
+        store = session._jsparkSession.sharedState().statusStore()
         listed = store.executionsList()
         nodes: dict[str, list[Any]] = {}
         for i in range(listed.size()):

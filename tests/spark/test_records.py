@@ -125,6 +125,15 @@ def test_a_query_counts_its_datasets() -> None:
     assert made[0].attributes[names.SPARK_APPLICATION_NAME] == "app"
 
 
+def test_datasets_without_end_share_a_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes a folder per customer does not get a series per customer; what has a series keeps it."""
+    monkeypatch.setattr(records, "_counted", set[Any]())
+    monkeypatch.setattr(records, "_MOST_DATASETS", 2)
+    many = [READ | {names.DATA_DATASET_NAME: name, names.DATA_ROWS: 1} for name in ("/a", "/b", "/c", "/a", "/d")]
+    made = records.points(records.read(query(*many)))
+    assert [p.attributes[names.DATA_DATASET_NAME] for p in made] == ["/a", "/b", "other", "/a", "other"]
+
+
 def test_a_path_is_masked() -> None:
     """A secret that somebody has put into a path is in no event; its numbers are as they were."""
     record = records.read(query(READ | {names.DATA_DATASET_NAME: "/token=abc/x", names.DATA_ROWS: 7}))

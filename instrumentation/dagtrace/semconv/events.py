@@ -6,7 +6,7 @@ from typing import Final
 
 
 DATA_READ: Final = "data.read"
-"""A query has read a dataset; once per dataset, all scans of it summed up. What lay in a cache was read by the query that filled it."""
+"""A query has read a dataset: once per dataset, all scans of it summed up. What lay in a cache was read by the query that filled it. On a span that failed: what was read until then."""
 
 DATA_WRITE: Final = "data.write"
 """A query has written a dataset; on a span that failed, it meant to."""

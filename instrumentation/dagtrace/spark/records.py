@@ -14,7 +14,7 @@ from dagtrace.telemetry.otlp_json import span_from
 
 
 if TYPE_CHECKING:
-    from dagtrace.record import Attributes, Event
+    from dagtrace.record import Attributes, Event, Value
     from dagtrace.semconv.metrics import Metric
 
 _LEVELS = ("spark.application", "spark.sql", "spark.job", "spark.stage")
@@ -77,10 +77,17 @@ def _dataset(record: SpanRecord, event: Event) -> list[Point]:
         return []
     found = event.attributes
     which = {name: found[name] for name in _DATASET}
+    dataset = (which[names.DATA_DATASET_NAMESPACE], which[names.DATA_DATASET_NAME])
+    if dataset not in _counted and len(_counted) >= _MOST_DATASETS:
+        which[names.DATA_DATASET_NAMESPACE] = which[names.DATA_DATASET_NAME] = "other"
+    else:
+        _counted.add(dataset)
     which[names.SPARK_APPLICATION_NAME] = record.attributes[names.SPARK_APPLICATION_NAME]
     return [Point(metric, value, which) for metric, name in _AMOUNTS if (value := cast("int", found.get(name, 0)))]
 
 
+_MOST_DATASETS = 500  # with series of their own in one process: somebody may write a folder per customer
+_counted: set[tuple[Value, Value]] = set()
 _DATASET = (names.DATA_DATASET_NAMESPACE, names.DATA_DATASET_NAME, names.DATA_OPERATION)
 _AMOUNTS = [
     (metrics.DATA_DATASET_ROWS, names.DATA_ROWS),
