@@ -182,8 +182,8 @@ def queries(cases: Cases) -> None:
     with cases.case("subquery") as spark:
         spark.read.parquet(left).createOrReplaceTempView("l")
         spark.read.orc(right).createOrReplaceTempView("r")
-        average = "(SELECT avg(id) FROM r)"  # twice the same: the second is the first one's result
-        spark.sql(f"SELECT count(*) FROM l WHERE id > {average} AND twice > {average}").collect()
+        average = "> (SELECT avg(id) FROM r)"  # twice the same: the second is the first one's result
+        spark.table("l").where(f"id {average}").where(f"twice {average}").count()
     cached = cases.spark.read.parquet(left).cache()
     with cases.case("cache filled"):
         cached.count()
