@@ -196,6 +196,9 @@ def queries(cases: Cases) -> None:
     for _ in range(5):
         with cases.case("collected again"):
             again.collect()
+    with cases.case("taken one by one"):
+        rows = again._jdf.toLocalIterator()  # pyright: ignore[reportAttributeAccessIssue]
+        assert rows.hasNext()
     with cases.case("no dataset") as spark:
         spark.range(10).groupBy("id").count().collect()
         spark.createDataFrame([(1,)], "a INT").collect()

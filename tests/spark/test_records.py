@@ -136,7 +136,11 @@ def test_datasets_without_end_share_a_series(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_path_is_masked() -> None:
     """A secret that somebody has put into a path is in no event; its numbers are as they were."""
-    record = records.read(query(READ | {names.DATA_DATASET_NAME: "/token=abc/x", names.DATA_ROWS: 7}))
+    told = json.loads(query(READ | {names.DATA_DATASET_NAME: "/token=abc/x", names.DATA_ROWS: 7}))
+    uris = {"arrayValue": {"values": [{"stringValue": "file:/token=abc/x"}, {"stringValue": "file:/y"}]}}
+    told["attributes"] += [{"key": names.DATA_INPUTS, "value": uris}]
+    record = records.read(json.dumps(told))
+    assert record.attributes[names.DATA_INPUTS] == ["file:/token=***", "file:/y"]
     (event,) = record.events
     assert event.time_ns == 3_500_000_000
     assert event.attributes[names.DATA_DATASET_NAME] == "/token=***"

@@ -28,6 +28,9 @@ def read(line: str) -> SpanRecord:
     attributes = dict(record.attributes)
     if names.SPARK_STAGE_TASK_ERROR in attributes:
         attributes[names.SPARK_STAGE_TASK_ERROR] = mask(str(attributes[names.SPARK_STAGE_TASK_ERROR]))
+    for name in (names.DATA_INPUTS, names.DATA_OUTPUTS):
+        if name in attributes:
+            attributes[name] = [mask(uri) for uri in cast("list[str]", attributes[name])]
     error = None if record.error is None else mask(record.error)
     return replace(
         record,

@@ -39,8 +39,11 @@ final class Datasets {
   /** Executions that have started and not ended. */
   private final Map<Long, Started> open = bounded(MOST_OPEN);
 
+  private long stages;
+
   private static final class Started {
     Object root;
+    long stages; // that had been completed before
     boolean planned;
     boolean creates; // a table out of a query, which runs as an execution of its own
     boolean created; // that is this one
@@ -59,12 +62,14 @@ final class Datasets {
     started.planned = !first.isEmpty();
     started.creates = first.endsWith("TableAsSelectCommand");
     started.root = call(e, "rootExecutionId"); // Spark 3.4
+    started.stages = stages;
     for (Started other : open.values()) started.created |= other.creates && Objects.equals(other.root, started.root);
     open.put(e.executionId(), started);
   }
 
   /** Take note of the rows that the operators of a stage have counted. */
   void stage(StageInfo info) {
+    stages++;
     for (Object counter : elements(call(info, "accumulables"), "values")) {
       if (ROWS.equals(call(counter, "name"))) count(call(counter, "id"), call(counter, "value"));
     }
@@ -92,7 +97,7 @@ final class Datasets {
     Object plan = call(call(e, "qe"), "executedPlan");
     if (started.creates) span.text(Names.DATA_DATASET_TABLE, Plans.created(plan));
     for (Plans.Use use : Plans.uses(plan)) {
-      if (!measure(use, failed)) continue;
+      if (!measure(use, failed, stages > started.stages)) continue;
       if (started.created && use.operation.equals("overwrite")) use.operation = "create";
       for (DatasetName name : use.names) {
         Plans.Use same = told.get(use.write + name.uri());
@@ -109,8 +114,11 @@ final class Datasets {
     span.texts(Names.DATA_INPUTS, inputs).texts(Names.DATA_OUTPUTS, outputs);
   }
 
-  /** Fill in the counts. False: this execution did not do it. */
-  private boolean measure(Plans.Use use, boolean failed) {
+  /**
+   * Fill in the counts. False: this execution did not do it. Spark says nothing of rows where there were none; it says
+   * nothing either where none has {@code run}, because somebody takes them one by one after the execution has ended.
+   */
+  private boolean measure(Plans.Use use, boolean failed, boolean run) {
     Object metrics = call(use.node, "metrics");
     long[] rows = counter(metrics, "numOutputRows");
     long[] files = counter(metrics, "numFiles");
@@ -123,7 +131,8 @@ final class Datasets {
     }
     // Files are counted when a scan is set up, and again read by whoever runs it again. What fills a cache adds up.
     boolean whole = fresh(files) || !use.cached;
-    use.rows = rows == null ? Long.valueOf(0) : Long.valueOf(rows[0] - (use.cached ? Math.max(rows[1], 0) : 0));
+    if (rows != null) use.rows = rows[0] - (use.cached ? Math.max(rows[1], 0) : 0);
+    else if (run || (files != null && files[0] == 0)) use.rows = 0L;
     if (files != null && whole) use.files = files[0];
     if (bytes != null && whole) use.bytes = bytes[0];
     if (!counts && fresh(rows)) Plans.pieces(use);

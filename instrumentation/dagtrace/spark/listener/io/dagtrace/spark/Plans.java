@@ -67,7 +67,9 @@ final class Plans {
 
     private static Map<String, String> columns(List<?> fields) {
       Map<String, String> columns = new LinkedHashMap<>();
-      for (Object field : fields) columns.putIfAbsent(text(field, "name"), text(call(field, "dataType"), "catalogString"));
+      for (Object field : fields) {
+        columns.putIfAbsent(String.valueOf(text(field, "name")), text(call(field, "dataType"), "catalogString"));
+      }
       return columns;
     }
   }
