@@ -197,8 +197,8 @@ def queries(cases: Cases) -> None:
         with cases.case("collected again"):
             again.collect()
     with cases.case("taken one by one"):
-        rows = again._jdf.toLocalIterator()  # pyright: ignore[reportAttributeAccessIssue]
-        assert rows.hasNext()
+        frame: Any = again
+        assert frame._jdf.toLocalIterator().hasNext()
     with cases.case("no dataset") as spark:
         spark.range(10).groupBy("id").count().collect()
         spark.createDataFrame([(1,)], "a INT").collect()
