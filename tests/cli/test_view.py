@@ -16,6 +16,7 @@ from dagtrace.cli import main
 from dagtrace.cli.view import seconds, size
 from dagtrace.record import Event, Link, SpanRecord
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import events
 from dagtrace.telemetry.otlp_json import to_line
 from dagtrace.telemetry.spans import to_span
 
@@ -223,6 +224,26 @@ def test_where_things_came_from_is_shown(fresh: Path, capsys: pytest.CaptureFixt
     (task,) = document["roots"][0]["children"]
     assert len(task["links"]) == 10
     assert task["links"][-1] == {"trace_id": f"{5:032x}", "span_id": f"{6:016x}", "attributes": {}}
+
+
+def test_a_query_says_what_it_read_and_wrote(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A query's line has each dataset with rows and bytes, as far as they are known, and no more than four of them."""
+    read: dict[str, Any] = {names.DATA_OPERATION: "read", names.DATA_DATASET_NAME: "/data/flights/"}
+    wrote: dict[str, Any] = {names.DATA_OPERATION: "overwrite_partitions", names.DATA_DATASET_NAME: "/warehouse/delays"}
+    found = [
+        Event(events.DATA_READ, T, read | {names.DATA_ROWS: 336_776, names.DATA_BYTES: 12 << 20}),
+        Event(events.DATA_WRITE, T, wrote | {names.DATA_DATASET_TABLE: "main.delays", names.DATA_ROWS: 0}),
+        Event("something else", T, {}),
+        Event(events.DATA_READ, T, {names.DATA_DATASET_NAME: "/[b]"}),
+    ]
+    span = SpanRecord("spark.sql", 1, 2, None, T, T + SECOND, {names.SPARK_SQL_EXECUTION_ID: 0}, events=found)
+    many = SpanRecord("spark.sql", 1, 3, 2, T, T + SECOND, {names.SPARK_SQL_EXECUTION_ID: 1}, events=found[:1] * 6)
+    assert main(["view", str(_write(fresh, span, many))]) == 0
+    one = "read flights 336,776 rows 12.0 MiB"
+    assert _lines(capsys.readouterr().out)[1:] == [
+        f"└── ✓ spark.sql  #0  1.0 s  {one} · overwrite partitions main.delays 0 rows · ? [b]",
+        f"    └── ✓ spark.sql  #1  1.0 s  {one} · {one} · {one} · {one} · … 2 more",
+    ]
 
 
 def test_a_run_within_another_systems_trace_is_a_root_here(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from dagtrace.semconv import attributes, generate, metrics
+from dagtrace.semconv import attributes, events, generate, metrics
 from dagtrace.semconv.generate import HERE, PACKAGE, groups, render
 
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ATTRIBUTES = {a["id"] for group in groups() if group["type"] == "attribute_group" for a in group["attributes"]}
+EVENTS = {group["name"]: group for group in groups() if group["type"] == "event"}
 METRICS = {group["metric_name"]: group for group in groups() if group["type"] == "metric"}
 LISTENER = PACKAGE / "spark/listener/io/dagtrace/spark"
 
@@ -32,6 +33,7 @@ def test_python_has_every_name_as_a_constant() -> None:
     """The constants are the model's names, each once."""
     constants = [value for name, value in vars(attributes).items() if name.isupper()]
     assert sorted(constants) == sorted(ATTRIBUTES)
+    assert {value for name, value in vars(events).items() if name.isupper()} == EVENTS.keys()
     found = {value.name: value for value in vars(metrics).values() if isinstance(value, metrics.Metric)}
     assert {name: (m.instrument, m.unit, m.brief, m.attributes) for name, m in found.items()} == {
         name: (g["instrument"], g["unit"], g["brief"], tuple(a["ref"] for a in g["attributes"]))
@@ -46,6 +48,7 @@ def test_the_model_is_sound() -> None:
     assert len(METRICS) == len([group for group in groups() if group["type"] == "metric"])
     used = {a["ref"] for group in METRICS.values() for a in group["attributes"]}
     assert used <= ATTRIBUTES
+    assert {a["ref"] for group in EVENTS.values() for a in group["attributes"]} <= ATTRIBUTES
     assert not {name for name in used if re.search(r"run_id|try_number|map_index|application\.id|instance\.id", name)}
     assert {group["instrument"] for group in METRICS.values()} <= {"counter", "histogram", "gauge"}
     assert not [name for name in (*ATTRIBUTES, *METRICS) if re.search(r"(_|\.)(seconds|ms|millis)$", name)]
@@ -74,7 +77,9 @@ def test_no_python_file_spells_a_name_out() -> None:
         for path in sorted(PACKAGE.rglob("*.py"))
         if HERE not in path.parents
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in {*ATTRIBUTES, *METRICS}
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value in {*ATTRIBUTES, *EVENTS, *METRICS}
     ]
     assert spelled == []
 
@@ -90,7 +95,7 @@ def test_no_java_file_spells_a_name_out() -> None:
             r'"((?:[^"\\\n]|\\.)*)"',
             re.sub(r'(?:getProperty|conf\.get)\("[^"]*"', "", path.read_text(encoding="utf-8")),
         )
-        if literal in {*ATTRIBUTES, *METRICS}
+        if literal in {*ATTRIBUTES, *EVENTS, *METRICS}
     ]
     assert spelled == []
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dagtrace.semconv import attributes as names
-from dagtrace.semconv import metrics
+from dagtrace.semconv import events, metrics
 from dagtrace.spark import records
 
 
@@ -110,6 +110,73 @@ def test_the_outcome_of_a_query(more: dict[str, Any], outcome: str) -> None:
     (point,) = records.points(records.read(line("spark.sql", attributes=attributes, **more)))
     assert (point.metric, point.value) == (metrics.SPARK_SQL_DURATION, 2.5)
     assert point.attributes[names.SPARK_OUTCOME] == outcome
+
+
+def query(*events_: dict[str, Any]) -> str:
+    """Return the line of a query with events as the listener writes them."""
+    return line(
+        "spark.sql",
+        events=[
+            {
+                "name": event.pop("event"),
+                "timeUnixNano": "3500000000",
+                "attributes": [
+                    {
+                        "key": key,
+                        "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value},
+                    }
+                    for key, value in event.items()
+                ],
+            }
+            for event in events_
+        ],
+    )
+
+
+READ: dict[str, Any] = {
+    "event": events.DATA_READ,
+    names.DATA_DATASET_NAMESPACE: "file",
+    names.DATA_DATASET_NAME: "/data/flights",
+    names.DATA_OPERATION: "read",
+}
+
+
+def test_a_query_counts_its_datasets() -> None:
+    """What a query read and wrote is counted under application, dataset and operation; what is unknown is not."""
+    wrote = READ | {"event": events.DATA_WRITE, names.DATA_OPERATION: "append", names.DATA_ROWS: 0, names.DATA_FILES: 3}
+    read = READ | {names.DATA_ROWS: 10, names.DATA_BYTES: 9007199254740993}
+    record = records.read(query(read.copy(), wrote, READ.copy(), {"event": "something else", names.DATA_ROWS: 1}))
+    made = [point for point in records.points(record) if point.metric is not metrics.SPARK_SQL_DURATION]
+    assert {(p.metric, p.attributes[names.DATA_OPERATION], p.value) for p in made} == {
+        (metrics.DATA_DATASET_ROWS, "read", 10),
+        (metrics.DATA_DATASET_BYTES, "read", 9007199254740993),
+        (metrics.DATA_DATASET_FILES, "append", 3),
+    }
+    assert all(set(p.attributes) == set(p.metric.attributes) for p in made)
+    assert made[0].attributes[names.DATA_DATASET_NAME] == "/data/flights"
+    assert made[0].attributes[names.SPARK_APPLICATION_NAME] == "app"
+
+
+def test_datasets_without_end_share_a_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes a folder per customer does not get a series per customer; what has a series keeps it."""
+    monkeypatch.setattr(records, "_counted", set[Any]())
+    monkeypatch.setattr(records, "_MOST_DATASETS", 2)
+    many = [READ | {names.DATA_DATASET_NAME: name, names.DATA_ROWS: 1} for name in ("/a", "/b", "/c", "/a", "/d")]
+    made = [p for p in records.points(records.read(query(*many))) if p.metric is metrics.DATA_DATASET_ROWS]
+    assert [p.attributes[names.DATA_DATASET_NAME] for p in made] == ["/a", "/b", "other", "/a", "other"]
+
+
+def test_a_path_is_masked() -> None:
+    """A secret that somebody has put into a path is in no event; its numbers are as they were."""
+    told = json.loads(query(READ | {names.DATA_DATASET_NAME: "/token=abc/x", names.DATA_ROWS: 7}))
+    uris = {"arrayValue": {"values": [{"stringValue": "file:/token=abc/x"}, {"stringValue": "file:/y"}]}}
+    told["attributes"] += [{"key": names.DATA_INPUTS, "value": uris}]
+    record = records.read(json.dumps(told))
+    assert record.attributes[names.DATA_INPUTS] == ["file:/token=***", "file:/y"]
+    (event,) = record.events
+    assert event.time_ns == 3_500_000_000
+    assert event.attributes[names.DATA_DATASET_NAME] == "/token=***"
+    assert event.attributes[names.DATA_ROWS] == 7
 
 
 @pytest.mark.parametrize(("detail", "levels"), [("application", 1), ("job", 3), ("stage", 4), ("task", 5)])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dagtrace.cli.traces import Node, Trace, UnreadableError, read
 from dagtrace.options import options
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import events
 
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _MOST_SOURCES = 6
 """Lines on where one span's data came from."""
+
+_MOST_DATASETS = 4
+"""Datasets named on the line of one query."""
 
 
 def run(path: str | None, *, as_json: bool, last: int | None, trace: str | None) -> int:
@@ -121,6 +125,8 @@ def _label(node: Node) -> str:
     parts.append(f"[magenta]{seconds(node.duration)}[/]")
     if kind == "spark.stage":
         parts.append(f"[dim]{_plain(_stage_numbers(node))}[/]")
+    if datasets := _datasets(node):
+        parts.append(f"[dim]{_plain(datasets)}[/]")
     diagnosis = span.attributes.get(names.SPARK_DIAGNOSIS)
     if isinstance(diagnosis, (list, tuple)):
         parts.append(f"[yellow]{_plain(', '.join(map(str, cast('Sequence[str]', diagnosis))))}[/]")
@@ -218,6 +224,25 @@ def _stage_numbers(node: Node) -> str:
     if number(names.SPARK_STAGE_SKEW):
         parts.append(f"skew {number(names.SPARK_STAGE_SKEW):.1f}")
     return " · ".join(parts)
+
+
+def _datasets(node: Node) -> str:
+    """Return what a query read and wrote, by the last part of each name: who wants all of it asks for JSON."""
+    parts: list[str] = []
+    for event in node.span.events:
+        if event.name not in {events.DATA_READ, events.DATA_WRITE}:
+            continue
+        found = event.attributes
+        path = str(found.get(names.DATA_DATASET_NAME, "?"))
+        name = str(found.get(names.DATA_DATASET_TABLE) or path.rstrip("/").rpartition("/")[2] or path)
+        part = f"{str(found.get(names.DATA_OPERATION, '?')).replace('_', ' ')} {name}"
+        if isinstance(rows := found.get(names.DATA_ROWS), int):
+            part += f" {rows:,} rows"
+        if isinstance(bytes_ := found.get(names.DATA_BYTES), int):
+            part += f" {size(bytes_)}"
+        parts.append(part)
+    more = len(parts) - _MOST_DATASETS
+    return " · ".join([*parts[:_MOST_DATASETS], *([f"… {more} more"] if more > 0 else [])])
 
 
 def seconds(value: float) -> str:

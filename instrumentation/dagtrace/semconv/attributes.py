@@ -212,6 +212,42 @@ TELEMETRY_SDK_VERSION: Final = "telemetry.sdk.version"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 """string: One per process."""
 
+DATA_DATASET_NAMESPACE: Final = "data.dataset.namespace"
+"""string: Where the dataset lies: file, hdfs://host:port, s3://bucket (also for s3a), and so on; never with credentials."""
+
+DATA_DATASET_NAME: Final = "data.dataset.name"
+"""string: Its path (of an object store: the key), without partitions (day=1, 2026-01-31, 2026/01/31) and part files at the end. A catalog's table is named by its location, as in OpenLineage."""
+
+DATA_DATASET_TABLE: Final = "data.dataset.table"
+"""string: The table's name in its catalog, where the query knew it: spark_catalog.default.flights. On a span: the table that the statement made, which a query within it has filled."""
+
+DATA_DATASET_FORMAT: Final = "data.dataset.format"
+"""string: parquet, orc, csv, json, text, and so on."""
+
+DATA_OPERATION: Final = "data.operation"
+"""string: read, create (nothing may be there), append, overwrite or overwrite_partitions (only those written)."""
+
+DATA_ROWS: Final = "data.rows"
+"""int: Rows that came out of the scan, or were written. Absent where nobody counted, and for a write that failed: nothing of it was committed."""
+
+DATA_BYTES: Final = "data.bytes"
+"""int: Bytes of the files read, as large as they lie there (columns and row groups that were skipped included), or written."""
+
+DATA_FILES: Final = "data.files"
+"""int: Files read, after partitions were pruned, or written."""
+
+DATA_SCHEMA_FINGERPRINT: Final = "data.schema.fingerprint"
+"""string: Hash of names and types of all of the dataset's columns, whatever their order."""
+
+DATA_SCHEMA_COLUMNS: Final = "data.schema.columns"
+"""int: Columns of the dataset, partition columns included."""
+
+DATA_INPUTS: Final = "data.inputs"
+"""string[]: Namespace and name of each dataset read, as one URI, to search for."""
+
+DATA_OUTPUTS: Final = "data.outputs"
+"""string[]: Namespace and name of each dataset written, as one URI, to search for."""
+
 SPARK_APPLICATION_ID: Final = "spark.application.id"
 """string: Spark's id of the application; alone it is not unique."""
 

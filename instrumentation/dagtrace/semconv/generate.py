@@ -32,11 +32,13 @@ def render() -> dict[Path, str]:
     """Return what each generated file should contain."""
     registry = groups()
     attributes = [a for g in registry if g["type"] == "attribute_group" for a in g["attributes"]]
+    events = [g for g in registry if g["type"] == "event"]
     metrics = [g for g in registry if g["type"] == "metric"]
     return {
         HERE / "attributes.py": _python_attributes(attributes),
+        HERE / "events.py": _python_events(events),
         HERE / "metrics.py": _python_metrics(metrics),
-        **java.render(attributes, metrics),
+        **java.render(attributes, events, metrics),
         PACKAGE.parent.parent / "docs/semconv.md": _docs(registry),
     }
 
@@ -64,6 +66,21 @@ def _python_attributes(attributes: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _python_events(events: list[dict[str, Any]]) -> str:
+    lines = [
+        f'"""Event names. {NOTE}"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import Final",
+        "",
+        "",
+    ]
+    for event in events:
+        lines += [f'{_constant(event["name"])}: Final = "{event["name"]}"', f'"""{event["brief"]}"""', ""]
+    return "\n".join(lines)
+
+
 def _python_metrics(metrics: list[dict[str, Any]]) -> str:
     lines = [
         f'"""Metrics. {NOTE}"""',
@@ -86,7 +103,7 @@ def _python_metrics(metrics: list[dict[str, Any]]) -> str:
     ]
     lines += [
         "class Source(NamedTuple):",
-        '    """Where a metric\'s points come from: each such span adds an attribute, "" for its duration."""',
+        '    """Where a metric\'s points come from: each such span or event adds an attribute, "" for its duration."""',
         "",
         "    metric: Metric",
         "    span: str",
@@ -124,7 +141,12 @@ def _docs(registry: list[dict[str, Any]]) -> str:
         lines += ["| attribute | type | meaning |", "|---|---|---|"]
         lines += [f"| `{a['id']}` | {a['type']} | {a['brief']} |" for a in group["attributes"]]
         lines += [""]
-    lines += ["## Metrics", "", "| metric | kind | unit | meaning | attributes |", "|---|---|---|---|---|"]
+    lines += ["## Events", "", "| event | meaning | attributes |", "|---|---|---|"]
+    for group in registry:
+        if group["type"] == "event":
+            names = ", ".join(f"`{a['ref']}`" for a in group["attributes"])
+            lines += [f"| `{group['name']}` | {group['brief']} | {names} |"]
+    lines += ["", "## Metrics", "", "| metric | kind | unit | meaning | attributes |", "|---|---|---|---|---|"]
     for group in registry:
         if group["type"] == "metric":
             names = ", ".join(f"`{a['ref']}`" for a in group["attributes"])

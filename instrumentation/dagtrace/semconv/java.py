@@ -6,6 +6,7 @@ Python and Java must agree on all three, so there is one source of each: ``model
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -22,7 +23,7 @@ _PREFIXES = ("spark.", "dagtrace.", "data.", "openlineage.", "error.", "exceptio
 
 
 class Source(NamedTuple):
-    """What one span adds to one metric: the value of ``attribute``, "" for its duration, with ``more`` attributes."""
+    """What one span, or event, adds to a metric: the value of ``attribute``, "" for its duration."""
 
     metric: str
     instrument: str
@@ -32,42 +33,52 @@ class Source(NamedTuple):
     more: dict[str, str]
     outcome: bool
     """Whether the point says how the span ended."""
+    copied: list[str]
+    """Attributes of the point that are the event's own."""
 
 
 def sources(metrics: list[dict[str, Any]]) -> list[Source]:
     """Return the sources that the metrics' annotations name, in the model's order."""
     found: list[Source] = []
     for metric in metrics:
-        annotations = metric.get("annotations", {})
-        for source in annotations.get("sources", ()):
+        annotations: dict[str, Any] = metric.get("annotations", {"of": [], "sources": []})
+        of: list[str] | str = annotations["of"]
+        every: list[dict[str, str]] = annotations["sources"]
+        for span, source in itertools.product([of] if isinstance(of, str) else of, every):
             value, more = source["value"], {key: text for key, text in source.items() if key != "value"}
             found.append(
                 Source(
                     metric["metric_name"],
                     metric["instrument"],
                     metric["unit"],
-                    annotations["of"],
+                    span,
                     "" if value == "duration" else value,
                     more,
                     any(a["ref"].endswith(".outcome") and a["ref"] not in more for a in metric["attributes"]),
+                    [a["ref"] for a in metric["attributes"] if a["ref"].startswith("data.")],
                 )
             )
     return found
 
 
-def render(attributes: list[dict[str, Any]], metrics: list[dict[str, Any]]) -> dict[Path, str]:
+def render(
+    attributes: list[dict[str, Any]], events: list[dict[str, Any]], metrics: list[dict[str, Any]]
+) -> dict[Path, str]:
     """Return what each generated Java file should contain."""
     return {
-        LISTENER / "Names.java": _names(attributes),
+        LISTENER / "Names.java": _names(attributes, events),
         LISTENER / "Metrics.java": _metrics(metrics),
         LISTENER / "Masks.java": _masks(),
     }
 
 
-def _names(attributes: list[dict[str, Any]]) -> str:
-    own = [a["id"] for a in attributes if a["id"].startswith((*_PREFIXES, "telemetry."))]
-    lines = ["package io.dagtrace.spark;", "", f"/** Attribute names. {NOTE} */", "final class Names {"]
-    lines += [f"  static final String {name.replace('.', '_').upper()} = {json.dumps(name)};" for name in own]
+def _names(attributes: list[dict[str, Any]], events: list[dict[str, Any]]) -> str:
+    names = {a["id"]: a["id"] for a in attributes} | {f"event.{e['name']}": e["name"] for e in events}
+    own = {key: name for key, name in names.items() if name.startswith((*_PREFIXES, "telemetry."))}
+    lines = ["package io.dagtrace.spark;", "", f"/** Attribute and event names. {NOTE} */", "final class Names {"]
+    lines += [
+        f"  static final String {key.replace('.', '_').upper()} = {json.dumps(name)};" for key, name in own.items()
+    ]
     lines += [f"  static final String THE_VERSION = {json.dumps(__version__)};"]
     return "\n".join([*lines, "", "  private Names() {}", "}", ""])
 
@@ -78,11 +89,12 @@ def _metrics(metrics: list[dict[str, Any]]) -> str:
         "  static final class Source {",
         "    final String metric, unit, span, attribute, key, value;",
         "    final boolean histogram, outcome;",
+        "    final String[] copied;",
         "",
         "    Source(String metric, String unit, boolean histogram, String span, String attribute, boolean outcome,",
-        "        String key, String value) {",
+        "        String key, String value, String... copied) {",
         *(f"      this.{name} = {name};" for name in ("metric", "unit", "histogram", "span", "attribute", "outcome")),
-        *(f"      this.{name} = {name};" for name in ("key", "value")),
+        *(f"      this.{name} = {name};" for name in ("key", "value", "copied")),
         "    }",
         "  }",
         "",
@@ -92,7 +104,7 @@ def _metrics(metrics: list[dict[str, Any]]) -> str:
     for source in sources(metrics):
         ((key, value),) = source.more.items() or [("", "")]
         texts = (source.metric, source.unit, source.instrument == "histogram", source.span, source.attribute)
-        row = ", ".join(json.dumps(item) for item in (*texts, source.outcome, key, value))
+        row = ", ".join(json.dumps(item) for item in (*texts, source.outcome, key, value, *source.copied))
         lines.append(f"    new Source({row}),")
     return "\n".join([*lines, "  };", "", "  private Metrics() {}", "}", ""])
 

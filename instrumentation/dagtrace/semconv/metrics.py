@@ -16,7 +16,7 @@ class Metric(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a metric's points come from: each such span adds an attribute, "" for its duration."""
+    """Where a metric's points come from: each such span or event adds an attribute, "" for its duration."""
 
     metric: Metric
     span: str
@@ -71,6 +71,30 @@ DAGTRACE_SPANS_LOST: Final = Metric(
     "{span}",
     "Spans that were recorded and could neither be delivered nor stored.",
     (),
+)
+
+DATA_DATASET_ROWS: Final = Metric(
+    "data.dataset.rows",
+    "counter",
+    "{row}",
+    "Rows read or written.",
+    ("spark.application.name", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+)
+
+DATA_DATASET_BYTES: Final = Metric(
+    "data.dataset.bytes",
+    "counter",
+    "By",
+    "Bytes of the files read or written.",
+    ("spark.application.name", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+)
+
+DATA_DATASET_FILES: Final = Metric(
+    "data.dataset.files",
+    "counter",
+    "{file}",
+    "Files read or written.",
+    ("spark.application.name", "data.dataset.namespace", "data.dataset.name", "data.operation"),
 )
 
 SPARK_APPLICATION_DURATION: Final = Metric(
@@ -218,6 +242,12 @@ DAGTRACE_SPARK_CPU_TIME: Final = Metric(
 )
 
 SOURCES: Final = (
+    Source(DATA_DATASET_ROWS, "data.read", "data.rows", ()),
+    Source(DATA_DATASET_ROWS, "data.write", "data.rows", ()),
+    Source(DATA_DATASET_BYTES, "data.read", "data.bytes", ()),
+    Source(DATA_DATASET_BYTES, "data.write", "data.bytes", ()),
+    Source(DATA_DATASET_FILES, "data.read", "data.files", ()),
+    Source(DATA_DATASET_FILES, "data.write", "data.files", ()),
     Source(SPARK_APPLICATION_DURATION, "spark.application", "", ()),
     Source(SPARK_SQL_DURATION, "spark.sql", "", ()),
     Source(SPARK_STAGE_DURATION, "spark.stage", "", ()),

@@ -14,11 +14,16 @@ from dagtrace.telemetry.otlp_json import span_from
 
 
 if TYPE_CHECKING:
-    from dagtrace.record import Attributes
+    from dagtrace.record import Attributes, Value
 
 _LEVELS = ("spark.application", "spark.sql", "spark.job", "spark.stage", "spark.task")
 _DETAIL = {"application": 1, "job": 3, "stage": 4, "task": 5}
-_TEXTS = (names.SPARK_STAGE_TASK_ERROR, names.EXCEPTION_MESSAGE, names.EXCEPTION_STACKTRACE)
+_TEXTS = frozenset(
+    {
+        *(names.SPARK_STAGE_TASK_ERROR, names.EXCEPTION_MESSAGE, names.EXCEPTION_STACKTRACE),
+        *(names.DATA_DATASET_NAME, names.DATA_INPUTS, names.DATA_OUTPUTS),  # a path is whatever somebody made it
+    }
+)
 
 
 def read(line: str) -> SpanRecord:
@@ -35,10 +40,14 @@ def read(line: str) -> SpanRecord:
 
 
 def _masked(attributes: Attributes) -> Attributes:
-    """Mask what was said of failures once more: the listener has, but it does not know Airflow's connections."""
-    if not any(name in attributes for name in _TEXTS):
+    """Mask what was said of failures and paths, once more: the listener does not know Airflow's connections."""
+    if _TEXTS.isdisjoint(attributes):
         return attributes
-    return {key: redact(str(value)) if key in _TEXTS else value for key, value in attributes.items()}
+    return {key: _redacted(value) if key in _TEXTS else value for key, value in attributes.items()}
+
+
+def _redacted(value: Value) -> Value:
+    return redact(value) if isinstance(value, str) else [redact(str(item)) for item in cast("list[str]", value)]
 
 
 def unsampled(record: SpanRecord) -> SpanRecord:
@@ -57,17 +66,40 @@ def _level(record: SpanRecord) -> str:
 
 def points(record: SpanRecord) -> list[Point]:
     """Return what a span adds to the metrics: sampled or not, so that they add up to Spark's own totals."""
-    found = record.attributes
-    application = {names.SPARK_APPLICATION_NAME: found.get(names.SPARK_APPLICATION_NAME, "")}
+    made = _points(record, _level(record), record.attributes)
+    for event in record.events:
+        made += _points(record, event.name, event.attributes)
+    return made
+
+
+def _points(record: SpanRecord, kind: str, found: Attributes) -> list[Point]:
+    """Return what a span, or one of its events, adds by the model's annotations."""
     made: list[Point] = []
-    for metric, span, name, more in metrics.SOURCES:
-        if span != _level(record):
+    for metric, source, name, more in metrics.SOURCES:
+        if source != kind:
             continue
         value = cast("float | None", found.get(name)) if name else (record.end_ns - record.start_ns) / 1e9
         if value or (value is not None and metric.instrument == "histogram"):
+            application = {names.SPARK_APPLICATION_NAME: record.attributes.get(names.SPARK_APPLICATION_NAME, "")}
             outcome = {names.SPARK_OUTCOME: _outcome(record)} if names.SPARK_OUTCOME in metric.attributes else {}
-            made.append(Point(metric, value, {**application, **outcome, **dict(more)}))
+            own = _bounded({key: found[key] for key in metric.attributes if key in found})
+            made.append(Point(metric, value, {**own, **application, **outcome, **dict(more)}))
     return made
+
+
+_MOST_DATASETS = 500  # with series of their own in one process: somebody may write a folder per customer
+_counted: set[tuple[Value, Value]] = set()
+
+
+def _bounded(attributes: dict[str, Value]) -> dict[str, Value]:
+    """Return the attributes of a point with datasets beyond the bound called ``other``."""
+    if names.DATA_DATASET_NAME not in attributes:
+        return attributes
+    dataset = (attributes[names.DATA_DATASET_NAMESPACE], attributes[names.DATA_DATASET_NAME])
+    if dataset in _counted or len(_counted) < _MOST_DATASETS:
+        _counted.add(dataset)
+        return attributes
+    return {**attributes, names.DATA_DATASET_NAMESPACE: "other", names.DATA_DATASET_NAME: "other"}
 
 
 def _outcome(record: SpanRecord) -> str:

@@ -2,9 +2,11 @@ package io.dagtrace.spark;
 
 import io.dagtrace.spark.Identity.Parent;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.SparkListenerApplicationStart;
@@ -12,6 +14,7 @@ import scala.Option;
 
 /** One Spark application: its span, and the books of all below it that have begun and not ended. */
 final class Application extends Span {
+  private static final int MOST_DATASETS = 500;
   private static final int MOST_OPEN = 10000; // stages, jobs and executions each: an end event that got lost leaks one
 
   final String id;
@@ -19,11 +22,13 @@ final class Application extends Span {
   final Outbox outbox;
   final Diagnosis diagnosis;
   final Executors executors;
+  final Datasets datasets = new Datasets();
   final boolean tasks;
   final Map<Long, Sql> executions = new LinkedHashMap<>();
   final Map<Integer, Job> jobs = new LinkedHashMap<>();
   final Map<Long, Stage> stages = new LinkedHashMap<>();
   final Parent trace;
+  private final Set<String> counted = new HashSet<>();
 
   /** What is known of an application, from its context or from its start event: both say the same. */
   private static final class Facts {
@@ -87,6 +92,12 @@ final class Application extends Span {
   Parent foreign(String traceparent) {
     Parent named = Identity.parse(traceparent);
     return named == null || named.span.equals(trace.span) ? null : named;
+  }
+
+  /** Whether a dataset has series of its own: somebody may write a folder per customer. As in dagtrace/spark/records.py. */
+  boolean counts(Attributes dataset) {
+    String name = dataset.texts.get(Names.DATA_DATASET_NAMESPACE) + " " + dataset.texts.get(Names.DATA_DATASET_NAME);
+    return counted.contains(name) || counted.size() < MOST_DATASETS && counted.add(name);
   }
 
   /** End whatever is still open, now. */

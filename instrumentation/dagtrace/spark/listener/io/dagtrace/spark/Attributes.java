@@ -1,5 +1,6 @@
 package io.dagtrace.spark;
 
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,13 +10,15 @@ final class Attributes {
   static final int MOST = 1000; // characters; a SQL statement as description may have millions
 
   final StringBuilder json = new StringBuilder(512);
-  /** What metrics are made of. */
+  /** What metrics are made of, and counted under. */
   final Map<String, Number> numbers = new HashMap<>();
+  final Map<String, String> texts = new HashMap<>();
 
   Attributes text(String key, String value) { return text(key, value, MOST); }
 
   Attributes text(String key, String value, int most) {
     if (value == null || value.isEmpty()) return this;
+    texts.put(key, value);
     quote(open(key).append("\"stringValue\":"), shorten(value, most));
     return close();
   }
@@ -48,11 +51,13 @@ final class Attributes {
     return close();
   }
 
-  Attributes texts(String key, List<String> values) {
+  Attributes texts(String key, Collection<String> values) {
     if (values.isEmpty()) return this;
     open(key).append("\"arrayValue\":{\"values\":[");
-    for (int i = 0; i < values.size(); i++) {
-      quote(json.append(i == 0 ? "" : ",").append("{\"stringValue\":"), shorten(values.get(i))).append('}');
+    String comma = "";
+    for (String value : values) {
+      quote(json.append(comma).append("{\"stringValue\":"), shorten(value)).append('}');
+      comma = ",";
     }
     json.append("]}");
     return close();

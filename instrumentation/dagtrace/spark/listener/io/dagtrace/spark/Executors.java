@@ -51,7 +51,7 @@ final class Executors {
     cores += its;
     peak = Math.max(peak, alive.size());
     peakCores = Math.max(peakCores, cores);
-    application.event("spark.executor.added", time, new Attributes().text(Names.SPARK_EXECUTOR_ID, id)
+    application.event(Names.EVENT_SPARK_EXECUTOR_ADDED, time, new Attributes().text(Names.SPARK_EXECUTOR_ID, id)
         .text(Names.SPARK_EXECUTOR_HOST, host).number(Names.SPARK_EXECUTOR_CORES, its));
   }
 
@@ -63,7 +63,7 @@ final class Executors {
     removed++;
     cores -= gone.cores;
     coreMs += (double) gone.cores * Math.max(0, time - gone.since);
-    application.event("spark.executor.removed", time, new Attributes().text(Names.SPARK_EXECUTOR_ID, id)
+    application.event(Names.EVENT_SPARK_EXECUTOR_REMOVED, time, new Attributes().text(Names.SPARK_EXECUTOR_ID, id)
         .text(Names.SPARK_EXECUTOR_REMOVED_REASON, Mask.mask(reason)));
   }
 

@@ -28,15 +28,20 @@ final class Meter {
   }
 
   /** What a span adds to the metrics: sampled or not, so that they add up to Spark's own totals. */
-  static List<Point> points(Span span) {
+  static List<Point> points(Span span) { return points(span, span.kind, span.attributes); }
+
+  /** The same for one of its events. */
+  static List<Point> points(Span span, String kind, Attributes of) {
     List<Point> made = new ArrayList<>();
     for (Metrics.Source source : Metrics.SOURCES) {
-      if (!source.span.equals(span.kind)) continue;
-      Number value = source.attribute.isEmpty() ? (span.end - span.start) / 1e3 : span.attributes.numbers.get(source.attribute);
+      if (!source.span.equals(kind)) continue;
+      Number value = source.attribute.isEmpty() ? (span.end - span.start) / 1e3 : of.numbers.get(source.attribute);
       if (value == null || (value.doubleValue() == 0 && !source.histogram)) continue;
       Attributes attributes = new Attributes().text(Names.SPARK_APPLICATION_NAME, span.application.appName);
       if (source.outcome) attributes.text(Names.SPARK_OUTCOME, span.failure != null ? "failure" : span.cancelled ? "cancelled" : "success");
       if (!source.key.isEmpty()) attributes.text(source.key, source.value);
+      boolean other = source.copied.length > 0 && !span.application.counts(of);
+      for (String name : source.copied) attributes.text(name, other && !name.equals(Names.DATA_OPERATION) ? "other" : of.texts.get(name));
       made.add(new Point(source, value.doubleValue(), attributes.json.toString()));
     }
     return made;

@@ -5,9 +5,10 @@ final class Metrics {
   static final class Source {
     final String metric, unit, span, attribute, key, value;
     final boolean histogram, outcome;
+    final String[] copied;
 
     Source(String metric, String unit, boolean histogram, String span, String attribute, boolean outcome,
-        String key, String value) {
+        String key, String value, String... copied) {
       this.metric = metric;
       this.unit = unit;
       this.histogram = histogram;
@@ -16,11 +17,18 @@ final class Metrics {
       this.outcome = outcome;
       this.key = key;
       this.value = value;
+      this.copied = copied;
     }
   }
 
   /** An attribute of "" is the span's duration in seconds. */
   static final Source[] SOURCES = {
+    new Source("data.dataset.rows", "{row}", false, "data.read", "data.rows", false, "", "", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+    new Source("data.dataset.rows", "{row}", false, "data.write", "data.rows", false, "", "", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+    new Source("data.dataset.bytes", "By", false, "data.read", "data.bytes", false, "", "", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+    new Source("data.dataset.bytes", "By", false, "data.write", "data.bytes", false, "", "", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+    new Source("data.dataset.files", "{file}", false, "data.read", "data.files", false, "", "", "data.dataset.namespace", "data.dataset.name", "data.operation"),
+    new Source("data.dataset.files", "{file}", false, "data.write", "data.files", false, "", "", "data.dataset.namespace", "data.dataset.name", "data.operation"),
     new Source("spark.application.duration", "s", true, "spark.application", "", true, "", ""),
     new Source("spark.sql.duration", "s", true, "spark.sql", "", true, "", ""),
     new Source("spark.stage.duration", "s", true, "spark.stage", "", true, "", ""),

@@ -2,42 +2,54 @@ package io.dagtrace.spark;
 
 import java.lang.reflect.Method;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.SparkContext;
 import scala.Option;
 import scala.collection.Iterator;
 
-/** Reading Scala's objects without linking what differs between Scala 2.12 and 2.13, or between Spark's versions. */
+/**
+ * Reads Scala objects by reflection: what is younger than the oldest Spark, what has a Seq in its descriptor (which is
+ * another class in Scala 2.12 than in 2.13), and what a Spark without the module at hand does not have at all.
+ */
 final class Scala {
-  /** What {@code accessor} of {@code target} returns, an Option's content; null where this Spark has no such accessor. */
+  private static final int MOST = 4000; // methods; looking one up costs a hundred times what calling it costs
+  private static final Map<Object, Map<String, Method>> METHODS = new HashMap<>();
+  private static int known;
+
+  /** What {@code accessor} of {@code target} returns, an Option's content; null where there is no such accessor. */
   static Object call(Object target, String accessor) {
-    try {
-      Method method = target.getClass().getMethod(accessor);
-      Object value = method.invoke(target);
-      if (!(value instanceof Option)) return value;
-      return ((Option<?>) value).isDefined() ? ((Option<?>) value).get() : null;
-    } catch (ReflectiveOperationException e) {
-      return null;
+    return target == null ? null : invoke(target, accessor);
+  }
+
+  /** What a Scala Map has under {@code key}, else null. */
+  static Object get(Object map, Object key) {
+    return map == null ? null : invoke(map, "get", key);
+  }
+
+  static String text(Object target, String accessor) {
+    Object found = call(target, accessor);
+    return found == null ? null : found.toString();
+  }
+
+  /** The elements of a Scala collection. */
+  static List<Object> elements(Object target, String accessor) { return all(call(target, accessor)); }
+
+  /** The elements of what can be iterated in Scala; none of null. */
+  static List<Object> all(Object collection) {
+    List<Object> found = new ArrayList<>();
+    Object iterator = call(collection, "iterator");
+    if (iterator instanceof Iterator) {
+      for (Iterator<?> i = (Iterator<?>) iterator; i.hasNext(); ) found.add(i.next());
     }
+    return found;
   }
 
   /** The number {@code accessor} returns, {@code otherwise} where there is none. */
   static long number(Object target, String accessor, long otherwise) {
     Object value = call(target, accessor);
     return value instanceof Number ? ((Number) value).longValue() : otherwise;
-  }
-
-  /** The elements of a Scala Seq. */
-  static List<Object> elements(Object target, String accessor) { return all(call(target, accessor)); }
-
-  /** The elements of what can be iterated in Scala; none of null. */
-  static List<Object> all(Object seq) {
-    List<Object> found = new ArrayList<>();
-    Object iterator = seq == null ? null : call(seq, "iterator");
-    if (iterator != null) {
-      for (Iterator<?> i = (Iterator<?>) iterator; i.hasNext(); ) found.add(i.next());
-    }
-    return found;
   }
 
   /**
@@ -59,6 +71,38 @@ final class Scala {
     } catch (ReflectiveOperationException | RuntimeException e) {
       return null;
     }
+  }
+
+  private static Object invoke(Object target, String name, Object... arguments) {
+    try {
+      Method method = method(target.getClass(), name, arguments.length);
+      if (method == null) return null;
+      Object value = method.invoke(target, arguments);
+      if (!(value instanceof Option)) return value;
+      return ((Option<?>) value).isDefined() ? ((Option<?>) value).get() : null;
+    } catch (ReflectiveOperationException e) {
+      return null;
+    }
+  }
+
+  private static synchronized Method method(Class<?> type, String name, int arguments) {
+    Map<String, Method> methods = METHODS.get(type);
+    String key = arguments == 0 ? name : name + "()";
+    if (methods == null || !methods.containsKey(key)) {
+      if (known++ >= MOST) { // classes that a shell compiles as it goes must not be held for ever
+        METHODS.clear();
+        known = 1;
+      }
+      Method found = null;
+      try {
+        found = type.getMethod(name, arguments == 0 ? new Class<?>[0] : new Class<?>[] {Object.class});
+      } catch (NoSuchMethodException older) {
+        // null says so, here and the next time
+      }
+      METHODS.computeIfAbsent(type, t -> new HashMap<>()).put(key, found);
+      return found;
+    }
+    return methods.get(key);
   }
 
   private Scala() {}

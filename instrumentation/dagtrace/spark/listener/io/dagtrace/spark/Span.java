@@ -1,6 +1,8 @@
 package io.dagtrace.spark;
 
 import io.dagtrace.spark.Identity.Parent;
+import java.util.ArrayList;
+import java.util.List;
 
 /** A span of ours. It is written once its own end is known and all below it have ended, so that it contains them. */
 abstract class Span {
@@ -19,6 +21,7 @@ abstract class Span {
   int open;
   boolean ended;
   private final StringBuilder events = new StringBuilder();
+  private final List<Meter.Point> points = new ArrayList<>(); // of its events
   private int eventCount;
   private boolean settled;
 
@@ -49,6 +52,7 @@ abstract class Span {
     if (eventCount++ >= MOST_EVENTS) return;
     Attributes.quote(events.append(events.length() == 0 ? "" : ",").append("{\"timeUnixNano\":\"").append(time)
         .append("000000\",\"name\":"), name).append(",\"attributes\":[").append(what.json).append("]}");
+    points.addAll(Meter.points(this, name, what));
   }
 
   void end(long time) {
@@ -92,6 +96,7 @@ abstract class Span {
     if (eventCount > MOST_EVENTS) line.append(",\"droppedEventsCount\":").append(eventCount - MOST_EVENTS);
     if (failure != null) Attributes.quote(line.append(",\"status\":{\"code\":2,\"message\":"), failure.message).append('}');
     line.append('}');
-    application.outbox.put(new Outbox.Line(line.toString(), kind, parent.sampled, Meter.points(this)));
+    points.addAll(Meter.points(this));
+    application.outbox.put(new Outbox.Line(line.toString(), kind, parent.sampled, points));
   }
 }

@@ -19,6 +19,7 @@ final class Sql extends Span {
       sql.attributes.number(Names.SPARK_SQL_EXECUTION_ROOT_ID, ((Number) root).longValue());
     }
     application.executions.put(e.executionId(), sql);
+    application.datasets.start(e);
   }
 
   static void end(Application application, SparkListenerSQLExecutionEnd e) {
@@ -30,8 +31,16 @@ final class Sql extends Span {
     else if (message instanceof String && !((String) message).isEmpty()) {
       sql.fail(Failure.of("SparkException", (String) message));
     }
-    sql.attributes.text(Names.SPARK_SQL_RESULT, sql.failure != null ? "failed" : sql.cancelled ? "cancelled" : "succeeded");
-    sql.end(e.time());
+    try {
+      application.datasets.describe(e, sql);
+    } finally {
+      sql.conclude(e.time());
+    }
+  }
+
+  private void conclude(long time) {
+    attributes.text(Names.SPARK_SQL_RESULT, failure != null ? "failed" : cancelled ? "cancelled" : "succeeded");
+    end(time);
   }
 
   private Sql(Application application, Span above, long id, long time) {

@@ -1,5 +1,6 @@
 package io.dagtrace.spark;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
@@ -157,6 +158,12 @@ public final class TraceListener extends SparkListener {
   /** For the tests, which compare these with Python's. */
   public static String identity(int size, List<?> parts) { return Identity.hash(size, parts); }
 
+  public static List<String> datasets(List<?> paths) {
+    List<String> uris = new ArrayList<>();
+    for (DatasetName name : DatasetName.of(paths)) uris.add(name.uri());
+    return uris;
+  }
+
   public static String mask(String text) { return Mask.mask(text); }
 
   public static boolean samples(String sampler, String argument, String traceId) {
@@ -224,6 +231,7 @@ public final class TraceListener extends SparkListener {
   }
 
   @Override public void onStageCompleted(SparkListenerStageCompleted e) {
+    safely(() -> application.datasets.stage(e.stageInfo()));
     safely(() -> {
       Stage stage = application.stages.get(Stage.key(e.stageInfo().stageId(), e.stageInfo().attemptNumber()));
       if (stage != null) stage.complete(e.stageInfo());
@@ -237,6 +245,7 @@ public final class TraceListener extends SparkListener {
       try {
         if (e instanceof SparkListenerSQLExecutionStart) Sql.start(application, (SparkListenerSQLExecutionStart) e);
         else if (e instanceof SparkListenerSQLExecutionEnd) Sql.end(application, (SparkListenerSQLExecutionEnd) e);
+        else application.datasets.driver(e);
       } catch (NoClassDefFoundError noSparkSql) {
         withoutSql = true;
       }
