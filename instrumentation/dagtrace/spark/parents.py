@@ -10,6 +10,8 @@ any other command. Inherited properties (``pyspark.InheritableThread``) stay, as
 from __future__ import annotations
 
 import os
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN, get_current_span
@@ -76,7 +78,22 @@ def send_command(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ..
         if known is None or known[1] is not span or known[0] is not properties:
             with guard("spark.parents"):
                 _set(instance, properties, span, known)
+    _sent.ns = time.time_ns()
     return wrapped(*args, **kwargs)
+
+
+class _Sent(threading.local):
+    """When this thread has sent its last command."""
+
+    ns = 0
+
+
+_sent = _Sent()
+
+
+def sent() -> int:
+    """Return when this thread sent its last command, in ns since the epoch; 0 for never."""
+    return _sent.ns
 
 
 def _set(connection: Any, properties: _Properties, span: Span, known: tuple[_Properties, Span] | None) -> None:

@@ -115,6 +115,14 @@ public final class TraceListener extends SparkListener {
 
   public synchronized boolean isRoot() { return application.parent().span.isEmpty(); }
 
+  /** The application's own span as a W3C header: what Python tells by itself goes below it. */
+  public synchronized String traceparent() {
+    return "00-" + traceId() + "-" + application.spanId + (application.parent().sampled ? "-01" : "-00");
+  }
+
+  /** What the application is below, in hex; "" for a root. */
+  public synchronized String parentId() { return application.parent().span; }
+
   /** For the tests, which compare it with Python's. */
   public static String identity(int size, List<?> parts) { return Identity.hash(size, parts); }
 
@@ -221,8 +229,14 @@ public final class TraceListener extends SparkListener {
     if (sql == null) return;
     Object thrown = call(e, "executionFailure");
     Object message = call(e, "errorMessage"); // Spark 3.4; "" for none
-    if (thrown instanceof Throwable) sql.fail(Failure.of((Throwable) thrown));
-    else if (message instanceof String && !((String) message).isEmpty()) {
+    if (thrown instanceof Throwable) {
+      sql.fail(Failure.of((Throwable) thrown));
+      Object condition = call(thrown, "getCondition"); // Spark 4.0, "error class" before
+      if (condition == null) condition = call(thrown, "getErrorClass");
+      if (condition instanceof String) sql.attributes.text(Names.SPARK_ERROR_CONDITION, (String) condition);
+      Object state = call(thrown, "getSqlState");
+      if (state instanceof String) sql.attributes.text(Names.SPARK_ERROR_SQLSTATE, (String) state);
+    } else if (message instanceof String && !((String) message).isEmpty()) {
       sql.fail(Failure.of("SparkException", (String) message));
     }
     sql.end(e.time());
