@@ -74,6 +74,27 @@ def execution_span_id(try_id: int, host: str, pid: int, start_ns: int) -> int:
     return _digest(8, ("execute", f"{try_id:016x}", host, pid, start_ns))
 
 
+def spark_application(
+    parent: SpanContext | None, application_id: str, attempt: str, start_ms: int, host: str
+) -> SpanContext:
+    """
+    Return the span of a Spark application, in the trace of its parent or in one of its own.
+
+    As the listener derives it (``TraceListener.Application``): ``host`` is ``spark.driver.host``, because an id of an
+    application alone is not unique. A Connect session has its own id, ``""``, its start and the server's address.
+    """
+    names = ("" if parent is None else f"{parent.span_id:016x}", application_id, attempt, start_ms, host)
+    span_id = _digest(8, ("spark.application", *names))
+    if parent is not None:
+        return SpanContext(parent.trace_id, span_id, parent.sampled)
+    return SpanContext(_digest(16, ("spark.trace", *names)), span_id)
+
+
+def spark_analysis_span_id(application: int, pid: int, number: int, start_ns: int) -> int:
+    """Return the span id of a query that Spark refused before it had an execution id; ``number`` counts them."""
+    return _digest(8, ("spark.sql", f"{application:016x}", "analysis", pid, number, start_ns))
+
+
 @dataclass(frozen=True)
 class SpanContext:
     """What a child needs to know of its parent: the W3C ``traceparent``, taken apart."""

@@ -10,8 +10,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from py4j.protocol import Py4JError
 
-from dagtrace.spark import compat, driver, watch
+from dagtrace.spark import compat, driver, parents, watch
 
 
 @pytest.fixture
@@ -26,15 +27,17 @@ def refusing() -> Any:
 def test_a_package_without_its_jar_is_one_warning(
     refusing: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A source tree that was never built: one warning that names the jar, and nothing attached."""
+    """A source tree that was never built: one warning that names the jar, and no listener attached."""
     monkeypatch.setattr(driver, "JAR", Path("gone.jar"))
     with caplog.at_level(logging.WARNING, "dagtrace"):
-        driver.attach(refusing)
-        driver.attach(refusing)
+        for _ in range(2):
+            driver.attach(refusing)
+            refusing._dagtrace.stopped()
     assert [record.getMessage() for record in caplog.records] == [
         (
-            "Spark is not traced: its JVM refused the listener "
-            "(FileNotFoundError: gone.jar is missing from the installed package)"
+            "only the application is traced, its JVM refused the listener "
+            "(FileNotFoundError: gone.jar is missing from the installed package); "
+            "let Spark load it itself: `dagtrace spark-conf` says how"
         )
     ]
 
@@ -75,3 +78,38 @@ def test_executors_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_WORKER_FACTORY_PORT", "1")
     monkeypatch.setattr("dagtrace.patch.apply", mock.MagicMock(side_effect=AssertionError))
     watch()
+
+
+def test_a_client_without_py4j_is_patched_for_connect_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pyspark-client`` has no py4j: nothing that needs it is imported, and Connect's places are wrapped."""
+    applied = mock.Mock()
+    monkeypatch.setattr("dagtrace.patch.apply", applied)
+    monkeypatch.setattr(compat, "has_py4j", lambda: False)
+    monkeypatch.setitem(compat.sys.modules, "pyspark", SimpleNamespace(__version__="4.2.0"))  # pyright: ignore[reportArgumentType]
+    watch()
+    (call,) = applied.call_args_list
+    assert {patch.module for patch in call.args[0]} == {"pyspark.sql.connect.session"}
+
+
+@pytest.mark.parametrize(("version", "methods"), [("3.4.4", 1), ("3.5.9", 2), ("4.3.0", 2)])
+def test_which_builders_connect(version: str, methods: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``SparkSession.Builder.create`` came to Connect in 3.5; a place that is missing would be a warning."""
+    monkeypatch.setitem(compat.sys.modules, "pyspark", SimpleNamespace(__version__=version))  # pyright: ignore[reportArgumentType]
+    assert len(compat.connect_builders()) == methods
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_listener_that_spark_loads_tells_by_itself(refusing: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Where conf attaches the listener and the JVM refuses Python: no second application, no warning, parents kept."""
+    refusing._jvm.java.lang.System.getProperties.side_effect = Py4JError("not whitelisted")
+    refusing._conf.get.side_effect = {"spark.extraListeners": f"a.B,{driver.CLASS}"}.get
+    del refusing._dagtrace
+    with caplog.at_level(logging.WARNING, "dagtrace"):
+        driver.attach(refusing)
+    assert "_dagtrace" not in vars(refusing)
+    assert caplog.records == []
+    followed = parents._followed
+    parents.follow(None)
+    assert followed is not None
+    followed.listener.follow("00-a")
+    refusing._jsc.setLocalProperty.assert_called_once_with(parents.LOCAL, "00-a")

@@ -39,15 +39,25 @@ raise RuntimeError("mine")
 
 
 @pytest.mark.parametrize(
-    ("ending", "code"), [("sys.exit(3)", 3), (RUNNING, 1)], ids=["exit", "exception with a running job"]
+    ("ending", "code", "error"),
+    [("sys.exit(3)", 3, None), (RUNNING, 1, "RuntimeError: mine")],
+    ids=["exit", "exception with a running job"],
 )
-def test_exit_without_stop(drive: Callable[..., Driver], tmp_path: Path, ending: str, code: int) -> None:
-    """A context nobody stopped still has its application span, async, below ``TRACEPARENT``, with everything in it."""
+def test_exit_without_stop(
+    drive: Callable[..., Driver], tmp_path: Path, ending: str, code: int, error: str | None
+) -> None:
+    """
+    A context nobody stopped still has its application span, async, below ``TRACEPARENT``, with everything in it.
+
+    An exception that nobody caught is its error.
+    """
     began = time.time_ns()
     done = drive(START + ending, tmp_path, TRACEPARENT=PARENT)
     assert done.process.returncode == code
     (application,) = (s for s in done.spans if s.name == "spark.application exits")
     assert application.attributes[names.DAGTRACE_ASYNC] is True
+    assert application.error == error
+    assert application.attributes.get(names.ERROR_TYPE) == (error and "RuntimeError")
     assert (application.trace_id, application.parent_id) == (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331)
     assert began < application.start_ns < application.end_ns < time.time_ns()
     ids = {s.span_id for s in done.spans}
@@ -89,11 +99,11 @@ spark.stop()
 
 
 def test_a_refusal_is_one_warning(drive: Callable[..., Driver], tmp_path: Path) -> None:
-    """A JVM that lets no class be loaded: one warning with its reason for two contexts, and two jobs unharmed."""
+    """A JVM that lets no class be loaded: one warning with its reason for two contexts, both told, no job harmed."""
     done = drive(REFUSES + START + AGAIN, tmp_path)
     assert done.process.returncode == 0, done.process.stderr
     assert done.process.stdout.count("ROWS 10") == 2
     (warning,) = done.warnings
-    assert "Spark is not traced" in warning
+    assert "only the application is traced" in warning
     assert "not whitelisted" in warning
-    assert done.spans == []
+    assert [span.name for span in done.spans] == ["spark.application exits"] * 2

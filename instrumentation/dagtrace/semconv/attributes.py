@@ -260,6 +260,15 @@ SPARK_VERSION: Final = "spark.version"
 SPARK_MASTER: Final = "spark.master"
 """string: The master URL."""
 
+SPARK_CONNECT_REMOTE: Final = "spark.connect.remote"
+"""string: Address of the Spark Connect server, without the parameters of the connection string."""
+
+SPARK_CONNECT_SESSION_ID: Final = "spark.connect.session.id"
+"""string: Spark Connect's id of the session, the same on client and server."""
+
+SPARK_CONNECT_CLIENT_VERSION: Final = "spark.connect.client.version"
+"""string: Version of the Spark Connect client; the server may have another."""
+
 SPARK_DEPLOY_MODE: Final = "spark.deploy_mode"
 """string: client or cluster."""
 
@@ -274,6 +283,12 @@ SPARK_SQL_EXECUTION_ROOT_ID: Final = "spark.sql.execution.root_id"
 
 SPARK_SQL_DESCRIPTION: Final = "spark.sql.description"
 """string: Spark's description: call site or the job description set by the user."""
+
+SPARK_ERROR_CONDITION: Final = "spark.error.condition"
+"""string: Error condition (error class before 4.0) of a query that failed, such as TABLE_OR_VIEW_NOT_FOUND."""
+
+SPARK_ERROR_SQLSTATE: Final = "spark.error.sqlstate"
+"""string: SQLSTATE of that condition."""
 
 SPARK_JOB_ID: Final = "spark.job.id"
 """int: Id of the job within the application."""

@@ -13,6 +13,10 @@ The pieces, in the order they act:
   so that two threads with two queries each get their own parent;
 * :mod:`~dagtrace.spark.drain` is the thread, and its end within the flush budget;
 * :mod:`~dagtrace.spark.records` reads the listener's OTLP/JSON lines and derives the metrics of a stage;
+* :mod:`~dagtrace.spark.analysis` tells the queries that Spark refuses before it executes them;
+* :mod:`~dagtrace.spark.client` tells the application where no listener can: the JVM refuses it, or
+  :mod:`~dagtrace.spark.connect` finds no JVM at all;
+* :mod:`~dagtrace.spark.uncaught` says what a driver dies of;
 * :mod:`~dagtrace.spark.compat` holds every difference between Spark versions.
 
 Only the OpenTelemetry API is used here, to read the active span; the SDK stays in ``dagtrace.telemetry``.
@@ -29,9 +33,13 @@ def watch() -> None:
     if any(name.startswith("PYTHON_WORKER_FACTORY_") for name in os.environ):
         return
     from dagtrace.patch import apply
-    from dagtrace.spark.driver import patches
+    from dagtrace.spark import compat, connect
 
-    apply(patches())
+    apply(connect.patches())
+    if compat.has_py4j():
+        from dagtrace.spark.driver import patches
+
+        apply(patches())
 
 
 __all__ = ["watch"]

@@ -17,6 +17,7 @@ from py4j.protocol import Py4JError
 from dagtrace import telemetry
 from dagtrace.options import options
 from dagtrace.spark import records
+from dagtrace.spark.uncaught import failed, uncaught
 from dagtrace.telemetry.guard import guard, warn_once
 
 
@@ -31,6 +32,7 @@ class Drain:
     def __init__(self, listener: Any) -> None:
         self.listener = listener
         self._own_trace = int(listener.traceId(), 16) if listener.isRoot() else None
+        self._error: Exception | None = None
         self._ending = threading.Event()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="dagtrace-spark", daemon=True)
@@ -55,6 +57,8 @@ class Drain:
                 record = records.read(line)
                 if record.trace_id == self._own_trace and not telemetry.sampled(record.trace_id):
                     record = records.unsampled(record)
+                if record.name.startswith("spark.application "):
+                    record = failed(record, self._error)
                 if record.sampled and records.wanted(record, detail):
                     telemetry.tell(record)
                 if found := records.points(record):
@@ -74,6 +78,7 @@ class Drain:
         began = time.monotonic()
         if self.ended:
             return
+        self._error = uncaught()
         with contextlib.suppress(Py4JError, OSError):
             with contextlib.suppress(Py4JError):  # TimeoutException: what is still on its way is given up
                 # Half of the budget: the spans have to be delivered, too.

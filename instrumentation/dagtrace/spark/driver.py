@@ -2,7 +2,8 @@
 The listener's life in a PySpark driver: loaded when a ``SparkContext`` has started, drained when it stops.
 
 It is loaded from the wheel into the running JVM (``URLClassLoader``), so that no configuration, package or restart is
-needed. Where a platform refuses that (Databricks' shared clusters: ``Py4JSecurityException``), one warning says so.
+needed. Where a platform refuses that (Databricks' shared clusters: ``Py4JSecurityException``), one warning says so, and
+:mod:`~dagtrace.spark.client` tells the application.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JError
 
 from dagtrace import telemetry
+from dagtrace.identity import SpanContext
 from dagtrace.options import options
 from dagtrace.patch import Patch
-from dagtrace.spark import compat, parents
+from dagtrace.spark import analysis, client, compat, parents
 from dagtrace.spark.attachment import CLASS, JAR
 from dagtrace.spark.drain import Drain
 from dagtrace.telemetry.guard import guard, warn_once
@@ -36,6 +38,7 @@ def patches() -> list[Patch]:
         Patch(context, "SparkContext._initialize_context", initialize_context),
         Patch(context, "SparkContext._do_init", do_init),
         Patch(context, "SparkContext.stop", stop),
+        Patch("pyspark.errors.exceptions.captured", "convert_exception", analysis.convert_exception),
         Patch("py4j.clientserver", "ClientServerConnection.send_command", parents.send_command),
     ]
 
@@ -81,8 +84,19 @@ class Attached:
 
     def __init__(self, jsc: Any, listener: Any) -> None:
         self._jsc = jsc
+        self._listener = listener
+        self._place: client.Place | None = None
         self._drain = Drain(listener)
         atexit.register(self._exit)
+
+    def place(self) -> client.Place | None:
+        """Return where those spans of this application belong that Python tells; the listener is asked once."""
+        if self._place is None and (context := SpanContext.parse(self._listener.traceparent())) is not None:
+            parent, spark = self._listener.parentId(), self._jsc.sc()
+            self._place = client.Place(
+                context, int(parent, 16) if parent else None, spark.applicationId(), spark.appName()
+            )
+        return self._place
 
     def stopped(self) -> None:
         """Take what is left: the context has stopped, and nothing comes after that."""
@@ -101,13 +115,25 @@ def attach(context: Any) -> None:
         listener = _listener(context)
     except (Py4JError, TypeError, OSError) as error:  # TypeError: py4j calls a class it may not see a package
         why = f"{type(error).__name__}: {' '.join(str(error).split(chr(10), 2)[:2])}"
-        warn_once("spark.attach", "Spark is not traced: its JVM refused the listener (%s)", why)
+        if client.own_listener(context, CLASS):  # it tells everything; only this process may not reach it
+            parents.follow(parents.Properties(context._jsc))
+            return
+        warn_once(
+            "spark.attach",
+            "only the application is traced, its JVM refused the listener (%s); "
+            "let Spark load it itself: `dagtrace spark-conf` says how",
+            why,
+        )
+        context._dagtrace = client.refused(context, parents.application_parent())
         return
     context._dagtrace = Attached(context._jsc, listener)
     if compat.pins_threads():
         parents.follow(listener)
     else:
-        warn_once("spark.pin", "PYSPARK_PIN_THREAD=false: Spark's jobs belong to the application, not to active spans")
+        warn_once(
+            "spark.pin",
+            "PYSPARK_PIN_THREAD=false: Spark's jobs belong to the application, not to active spans; unset it for those",
+        )
 
 
 def _listener(context: Any) -> Any:

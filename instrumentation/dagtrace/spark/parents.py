@@ -12,6 +12,8 @@ has no span itself.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN, get_current_span
@@ -60,6 +62,20 @@ class _Followed:
         self.listener = listener
 
 
+class Properties:
+    """Stands for a listener that this process may not call: sets the thread's property past it."""
+
+    def __init__(self, jsc: Any) -> None:
+        self._jsc = jsc
+
+    def begin(self) -> None:
+        """Leave the thread what it may have inherited."""
+
+    def follow(self, traceparent: str | None) -> None:
+        """Name the span that the calling thread's jobs belong to."""
+        self._jsc.setLocalProperty(LOCAL, traceparent)
+
+
 _followed: _Followed | None = None
 
 
@@ -78,7 +94,22 @@ def send_command(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ..
         if known is None or known[1] is not span or known[0] is not followed:
             with guard("spark.parents"):
                 _set(instance, followed, span, known)
+    _sent.ns = time.time_ns()
     return wrapped(*args, **kwargs)
+
+
+class _Sent(threading.local):
+    """When this thread has sent its last command."""
+
+    ns = 0
+
+
+_sent = _Sent()
+
+
+def sent() -> int:
+    """Return when this thread sent its last command, in ns since the epoch; 0 for never."""
+    return _sent.ns
 
 
 def _set(connection: Any, followed: _Followed, span: Span, known: tuple[_Followed, Span] | None) -> None:

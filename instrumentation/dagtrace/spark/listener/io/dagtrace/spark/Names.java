@@ -36,11 +36,16 @@ final class Names {
   static final String SPARK_APPLICATION_NAME = "spark.application.name";
   static final String SPARK_VERSION = "spark.version";
   static final String SPARK_MASTER = "spark.master";
+  static final String SPARK_CONNECT_REMOTE = "spark.connect.remote";
+  static final String SPARK_CONNECT_SESSION_ID = "spark.connect.session.id";
+  static final String SPARK_CONNECT_CLIENT_VERSION = "spark.connect.client.version";
   static final String SPARK_DEPLOY_MODE = "spark.deploy_mode";
   static final String SPARK_USER = "spark.user";
   static final String SPARK_SQL_EXECUTION_ID = "spark.sql.execution.id";
   static final String SPARK_SQL_EXECUTION_ROOT_ID = "spark.sql.execution.root_id";
   static final String SPARK_SQL_DESCRIPTION = "spark.sql.description";
+  static final String SPARK_ERROR_CONDITION = "spark.error.condition";
+  static final String SPARK_ERROR_SQLSTATE = "spark.error.sqlstate";
   static final String SPARK_JOB_ID = "spark.job.id";
   static final String SPARK_JOB_GROUP = "spark.job.group";
   static final String SPARK_JOB_DESCRIPTION = "spark.job.description";

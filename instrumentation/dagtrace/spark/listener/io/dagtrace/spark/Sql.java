@@ -14,7 +14,9 @@ final class Sql extends Span {
     Object root = Scala.call(e, "rootExecutionId"); // Spark 3.4
     Sql above = root instanceof Number ? application.executions.get(((Number) root).longValue()) : null;
     Sql sql = new Sql(application, above == null ? application : above, e.executionId(), e.time());
-    sql.attributes.text(Names.SPARK_SQL_DESCRIPTION, Mask.mask(e.description()));
+    // Connect's server makes its description out of the plan, whose content nobody has asked for.
+    boolean connect = String.valueOf(Scala.call(e, "jobTags")).contains("SparkConnect_"); // Spark 3.5
+    sql.attributes.text(Names.SPARK_SQL_DESCRIPTION, connect ? "Spark Connect" : Mask.mask(e.description()));
     if (root instanceof Number && ((Number) root).longValue() != e.executionId()) {
       sql.attributes.number(Names.SPARK_SQL_EXECUTION_ROOT_ID, ((Number) root).longValue());
     }
@@ -27,8 +29,14 @@ final class Sql extends Span {
     if (sql == null) return;
     Object thrown = Scala.call(e, "executionFailure");
     Object message = Scala.call(e, "errorMessage"); // Spark 3.4; "" for none
-    if (thrown instanceof Throwable) sql.fail(Failure.of((Throwable) thrown));
-    else if (message instanceof String && !((String) message).isEmpty()) {
+    if (thrown instanceof Throwable) {
+      sql.fail(Failure.of((Throwable) thrown));
+      Object condition = Scala.call(thrown, "getCondition"); // Spark 4.0, "error class" before
+      if (condition == null) condition = Scala.call(thrown, "getErrorClass");
+      if (condition instanceof String) sql.attributes.text(Names.SPARK_ERROR_CONDITION, (String) condition);
+      Object state = Scala.call(thrown, "getSqlState");
+      if (state instanceof String) sql.attributes.text(Names.SPARK_ERROR_SQLSTATE, (String) state);
+    } else if (message instanceof String && !((String) message).isEmpty()) {
       sql.fail(Failure.of("SparkException", (String) message));
     }
     try {

@@ -151,9 +151,15 @@ public final class TraceListener extends SparkListener {
 
   public synchronized String traceId() { return application.trace.trace; }
 
-  public synchronized String spanId() { return application.spanId; }
-
   public synchronized boolean isRoot() { return application.isRoot(); }
+
+  /** The application's own span as a W3C header: what Python tells by itself goes below it. */
+  public synchronized String traceparent() {
+    return "00-" + traceId() + "-" + application.spanId + (application.trace.sampled ? "-01" : "-00");
+  }
+
+  /** What the application is below, in hex; "" for a root. */
+  public synchronized String parentId() { return application.trace.span; }
 
   /** For the tests, which compare these with Python's. */
   public static String identity(int size, List<?> parts) { return Identity.hash(size, parts); }
