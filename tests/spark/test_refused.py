@@ -74,7 +74,7 @@ def test_a_jvm_that_takes_no_class(drive: Callable[..., Driver], tmp_path: Path)
     assert "ROWS 10" in done.process.stdout, done.process.stderr
     (warning,) = done.warnings
     assert "Py4JSecurityException: Method java.net.URL[] is not whitelisted" in warning
-    assert "spark.extraListeners=io.dagtrace.spark.TraceListener" in warning
+    assert "dagtrace spark-conf" in warning
     (application,) = done.spans
     (line,) = (line for line in done.process.stdout.splitlines() if line.startswith("FACTS"))
     _, application_id, start, host, version, user = line.split()

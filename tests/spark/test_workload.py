@@ -244,7 +244,8 @@ def test_metrics_add_up_to_the_spark_totals(driver: Driver, truth: dict[str, Any
     for metric in driver.points:
         for point in metric.get("sum", {}).get("dataPoints", []):
             attributes = {a["key"]: a["value"]["stringValue"] for a in point["attributes"]}
-            if attributes.get(names.SPARK_APPLICATION_NAME) == "workload":
+            stages = metric["name"].startswith("spark.stage.")
+            if stages and attributes.get(names.SPARK_APPLICATION_NAME) == "workload":
                 kind = attributes.get(names.SPARK_TASK_OUTCOME) or attributes.get(names.SPARK_IO_DIRECTION) or ""
                 key = (metric["name"], kind)
                 sums[key] = sums.get(key, 0) + float(point.get("asInt", point.get("asDouble", 0)))

@@ -108,7 +108,7 @@ final class Datasets {
     Set<String> inputs = new LinkedHashSet<>();
     Set<String> outputs = new LinkedHashSet<>();
     for (Plans.Use use : told.values()) {
-      (use.write ? outputs : inputs).add(use.names.get(0).uri());
+      (use.write ? outputs : inputs).add(Mask.mask(use.names.get(0).uri()));
       span.event(use.write ? Names.EVENT_DATA_WRITE : Names.EVENT_DATA_READ, e.time(), attributes(use));
     }
     span.attributes.texts(Names.DATA_INPUTS, inputs).texts(Names.DATA_OUTPUTS, outputs);
@@ -174,7 +174,7 @@ final class Datasets {
   private static Attributes attributes(Plans.Use use) {
     DatasetName name = use.names.get(0);
     Attributes found = new Attributes().text(Names.DATA_DATASET_NAMESPACE, name.namespace)
-        .text(Names.DATA_DATASET_NAME, name.name).text(Names.DATA_DATASET_TABLE, use.table)
+        .text(Names.DATA_DATASET_NAME, Mask.mask(name.name)).text(Names.DATA_DATASET_TABLE, use.table)
         .text(Names.DATA_DATASET_FORMAT, use.format).text(Names.DATA_OPERATION, use.operation);
     if (use.rows != null) found.number(Names.DATA_ROWS, use.rows);
     if (use.bytes != null) found.number(Names.DATA_BYTES, use.bytes);

@@ -54,7 +54,8 @@ final class Plans {
       if (!(location instanceof URI)) return;
       names = Collections.singletonList(DatasetName.at(plain((URI) location)));
       table = text(call(catalogTable, "identifier"), "unquotedString");
-      if (columns.isEmpty()) columns(call(catalogTable, "schema"));
+      Object schema = call(catalogTable, "schema");
+      if (!fields(schema).isEmpty()) columns(schema); // all of it, where a write names a partition and not its column
     }
 
     /** As Hadoop's Path spells it: a blank is a blank. */
@@ -191,6 +192,7 @@ final class Plans {
 
   /** The numbers of files and bytes that a scan without metrics of its own for them has read. */
   static void pieces(Use use) {
+    if (call(use.node, "inputPartitions") == null) return; // Hive's
     Set<String> files = new HashSet<>();
     long bytes = 0;
     int pieces = 0;
