@@ -6,8 +6,8 @@ import java.util.IdentityHashMap;
 import java.util.Map;
 
 /**
- * How much an object holds on to: whatever can be reached from it, by way of any field. What belongs to Spark or Scala
- * is counted where it is held, and not entered. Spark's own {@code --add-opens} let it into the JDK's collections.
+ * How much an object holds on to: whatever can be reached from it, by way of any field. What belongs to Spark or Scala,
+ * and locks, is counted where it is held, and not entered. Spark's own {@code --add-opens} let it into the JDK's collections.
  */
 public final class Reach {
   /** Objects and their bytes (without headers and padding: references count 8, whatever the JVM makes of them). */
@@ -47,7 +47,7 @@ public final class Reach {
 
   private static boolean foreign(Object value) {
     String name = value.getClass().getName();
-    return name.startsWith("org.apache.") || name.startsWith("scala.");
+    return name.startsWith("org.apache.") || name.startsWith("scala.") || name.startsWith("java.util.concurrent.locks.");
   }
 
   private static int size(Class<?> type) {
