@@ -18,6 +18,7 @@ import pytest
 from dagtrace.semconv import attributes as names
 from dagtrace.spark.records import read
 from support.cells import PRODUCTS
+from support.spark import Application
 
 
 if TYPE_CHECKING:
@@ -58,38 +59,6 @@ import dagtrace._startup
 def drive() -> Callable[..., Driver]:
     """Return a function that runs code as a Spark driver with dagtrace on."""
     return _drive
-
-
-@dataclass
-class Application:
-    """One application of the zoo: what Spark said of it, and what we did."""
-
-    truth: dict[str, Any]
-    spans: list[SpanRecord]
-
-    def named(self, level: str) -> list[SpanRecord]:
-        """Return the spans of one level, ``spark.job`` for one."""
-        return named(self.spans, level)
-
-    @property
-    def stages(self) -> dict[tuple[int, int], dict[str, Any]]:
-        """The REST API's stage attempts that ran, without those of work whose parent is not sampled."""
-        return {
-            (stage["stageId"], stage["attemptId"]): stage
-            for stage in self.truth["rest"]["stages"]
-            if stage["status"] not in {"SKIPPED", "PENDING"} and stage.get("description") != "unsampled"
-        }
-
-    @property
-    def told(self) -> dict[tuple[Any, Any], SpanRecord]:
-        """Our spans of stage attempts."""
-        keys = (names.SPARK_STAGE_ID, names.SPARK_STAGE_ATTEMPT_ID)
-        return {(s.attributes[keys[0]], s.attributes[keys[1]]): s for s in self.named("spark.stage")}
-
-
-def named(spans: list[SpanRecord], level: str) -> list[SpanRecord]:
-    """Return the spans of one level."""
-    return [span for span in spans if span.name.split(" ")[0] == level]
 
 
 APPLICATIONS = ("workload", "spills", "rdd", "cluster")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dagtrace.semconv import attributes as names
+from support.spark import milliseconds
 
 
 if TYPE_CHECKING:
-    from conftest import Application
     from dagtrace.record import SpanRecord
+    from support.spark import Application
 
 pytestmark = [pytest.mark.real, pytest.mark.parametrize("name", ["workload", "spills", "rdd", "cluster"])]
 
@@ -52,18 +52,12 @@ def application(zoo: dict[str, Application], name: str) -> Application:
     return zoo[name]
 
 
-def nanoseconds(date: str) -> int:
-    """Return a date of the REST API's, which is in ms, as ns since the epoch."""
-    parsed = datetime.strptime(date.removesuffix("GMT"), "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=timezone.utc)
-    return round(parsed.timestamp() * 1000) * 1_000_000
-
-
-def contains(span: SpanRecord, start: int, end: int, application: Application) -> bool:
-    """Return whether these are the span's times, but for children that began before or ended after."""
+def lasts(span: SpanRecord, start: int, end: int, application: Application) -> bool:
+    """Return whether these, in ms, are the span's times, but for children that began before or ended after."""
     children = [s for s in application.spans if s.parent_id == span.span_id]
-    return span.start_ns == min(start, *(s.start_ns for s in children), start) and span.end_ns == max(
-        end, *(s.end_ns for s in children), end
-    )
+    first = min([start * 1_000_000, *(s.start_ns for s in children)])
+    last = max([end * 1_000_000, *(s.end_ns for s in children)])
+    return (span.start_ns, span.end_ns) == (first, last)
 
 
 def test_every_stage_attempt_has_one_span(application: Application) -> None:
@@ -84,8 +78,8 @@ def test_stages(application: Application) -> None:
             assert span.attributes[name] == pytest.approx(stage[column] / per_second, abs=1e-9), column
         if stage.get("description"):
             assert span.attributes[names.SPARK_STAGE_DESCRIPTION] == stage["description"]
-        assert span.start_ns == nanoseconds(stage["submissionTime"])
-        assert span.end_ns == nanoseconds(stage["completionTime"])
+        assert span.start_ns == milliseconds(stage["submissionTime"]) * 1_000_000
+        assert span.end_ns == milliseconds(stage["completionTime"]) * 1_000_000
         assert (span.error is not None) == (stage["status"] == "FAILED" and stage["numFailedTasks"] > 0)
 
 
@@ -139,7 +133,12 @@ def test_jobs(application: Application) -> None:
         assert found[names.SPARK_JOB_STAGE_COUNT] == len(job["stageIds"])
         assert results[str(found[names.SPARK_JOB_RESULT])] == job["status"]
         assert (span.error is not None) == (found[names.SPARK_JOB_RESULT] == "failed")
-        assert contains(span, nanoseconds(job["submissionTime"]), nanoseconds(job["completionTime"]), application)
+        assert lasts(
+            span,
+            milliseconds(job["submissionTime"]),
+            milliseconds(job["completionTime"]),
+            application,
+        )
         below = {s.attributes[names.SPARK_STAGE_ID] for s in application.spans if s.parent_id == span.span_id}
         assert below <= set(job["stageIds"])
 
@@ -154,8 +153,8 @@ def test_queries(application: Application) -> None:
     for key, query in queries.items():
         span = spans[key]
         assert span.attributes[names.SPARK_SQL_DESCRIPTION] == query["description"]
-        start = nanoseconds(query["submissionTime"])
-        assert contains(span, start, start + query["duration"] * 1_000_000, application)
+        start = milliseconds(query["submissionTime"])
+        assert lasts(span, start, start + query["duration"], application)
         below = {job.attributes[names.SPARK_JOB_ID]: job for job in jobs if job.parent_id == span.span_id}
         assert sorted(below) == sorted([*query["successJobIds"], *query["failedJobIds"]])  # pyright: ignore[reportArgumentType]
         cancelled = any(job.attributes[names.SPARK_JOB_RESULT] == "cancelled" for job in below.values())

@@ -9,11 +9,13 @@ import pytest
 
 from dagtrace.identity import _digest
 from dagtrace.semconv import attributes as names
+from support.spark import named
 
 
 if TYPE_CHECKING:
-    from conftest import Application, Driver
+    from conftest import Driver
     from dagtrace.record import SpanRecord
+    from support.spark import Application
 
 pytestmark = pytest.mark.real
 
@@ -28,11 +30,6 @@ def spans(zoo: dict[str, Application]) -> list[SpanRecord]:
 def truth(zoo: dict[str, Application]) -> dict[str, Any]:
     """Return what Spark said of the first application."""
     return zoo["workload"].truth
-
-
-def named(spans: list[SpanRecord], level: str) -> list[SpanRecord]:
-    """Return the spans of one level."""
-    return [span for span in spans if span.name.split(" ")[0] == level]
 
 
 def test_one_tree(driver: Driver, spans: list[SpanRecord], truth: dict[str, Any]) -> None:

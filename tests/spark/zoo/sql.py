@@ -58,18 +58,26 @@ def replanned(spark: SparkSession) -> dict[str, str]:
     broadcast = left.join(F.broadcast(few), "k").agg(F.sum("id"))
     broadcast.collect()
     plans["broadcast"] = plan(broadcast)
+    cached = few.cache()
+    cached.count()
+    again = cached.agg(F.sum("k"))
+    again.collect()
+    plans["cache"] = plan(again)
+    cached.unpersist()
     return plans
 
 
 def python(spark: SparkSession) -> list[str]:
-    """Call Python functions from queries; return which kinds there were."""
-    plus = F.udf(lambda x: x + 1, "long")
-    spark.range(0, 1000, 1, 2).select(plus("id").alias("x")).agg(F.sum("x")).collect()
-    if importlib.util.find_spec("pyarrow") is None:
-        return ["row"]
-    times = F.pandas_udf(lambda x: x * 2, "long")  # pyright: ignore[reportArgumentType, reportCallIssue]
-    spark.range(0, 1000, 1, 2).select(times("id").alias("x")).agg(F.sum("x")).collect()
-    return ["row", "pandas"]
+    """Call Python functions from queries, each described as its kind; return which kinds there were."""
+    kinds = {"udf": F.udf}
+    if importlib.util.find_spec("pyarrow"):
+        kinds["pandas udf"] = F.pandas_udf  # pyright: ignore[reportArgumentType]
+    for kind, make in kinds.items():
+        plus = make(lambda x: x + 1, "long")  # pyright: ignore[reportArgumentType, reportCallIssue]
+        spark.sparkContext.setJobDescription(kind)
+        spark.range(0, 1000, 1, 2).select(plus("id").alias("x")).agg(F.sum("x")).collect()
+    spark.sparkContext.setJobDescription(None)  # pyright: ignore[reportArgumentType]
+    return list(kinds)
 
 
 def spills(spark: SparkSession) -> None:
