@@ -126,29 +126,3 @@ def test_later_contexts_of_the_same_process(driver: Driver) -> None:
     assert {f"{s.trace_id:032x}" for s in second} == {"0af7651916cd43dd8448eb211c80319c"}
     assert not [s for s in driver.spans if s.attributes[names.SPARK_APPLICATION_NAME] == "unsampled"]
     assert not [s for s in driver.spans if "unsampled" in described(s)]
-
-
-def test_metrics_add_up_to_the_spark_totals(driver: Driver, truth: dict[str, Any]) -> None:
-    """The points of the first application sum up to Spark's totals, those of unsampled work included."""
-    sums: dict[tuple[str, str], float] = {}
-    for metric in driver.points:
-        for point in metric.get("sum", {}).get("dataPoints", []):
-            attributes = {a["key"]: a["value"]["stringValue"] for a in point["attributes"]}
-            if attributes.get(names.SPARK_APPLICATION_NAME) == "workload":
-                kind = attributes.get(names.SPARK_TASK_OUTCOME) or attributes.get(names.SPARK_IO_DIRECTION) or ""
-                key = (metric["name"], kind)
-                sums[key] = sums.get(key, 0) + float(point.get("asInt", point.get("asDouble", 0)))
-    columns = {
-        ("spark.stage.tasks", "succeeded"): "numCompleteTasks",
-        ("spark.stage.tasks", "failed"): "numFailedTasks",
-        ("spark.stage.tasks", "killed"): "numKilledTasks",
-        ("spark.stage.input", ""): "inputBytes",
-        ("spark.stage.input.records", ""): "inputRecords",
-        ("spark.stage.output", ""): "outputBytes",
-        ("spark.stage.output.records", ""): "outputRecords",
-        ("spark.stage.shuffle", "read"): "shuffleReadBytes",
-        ("spark.stage.shuffle", "write"): "shuffleWriteBytes",
-        ("spark.stage.shuffle.records", "read"): "shuffleReadRecords",
-        ("spark.stage.shuffle.records", "write"): "shuffleWriteRecords",
-    }
-    assert sums == {key: sum(stage[column] for stage in truth["store"]) for key, column in columns.items()}
