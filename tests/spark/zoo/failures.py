@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def failing(spark: SparkSession) -> None:
+def failing(spark: SparkSession, folder: Path) -> None:
     """Let a task fail once, then a job and a query for good, with a task that outlives its stage."""
     sc = spark.sparkContext
 
@@ -35,12 +35,17 @@ def failing(spark: SparkSession) -> None:
     def always(x: int) -> int:
         if x == 0:
             raise ValueError("password=hunter2 is wrong")
-        time.sleep(1)
+        for _ in range(600):
+            if failed.exists():
+                break
+            time.sleep(0.1)
         return x
 
+    failed = folder / "failed"
     sc.setJobDescription("job fails")
     with contextlib.suppress(Exception):
-        sc.parallelize(range(4), 2).map(always).count()
+        sc.parallelize(range(2), 2).map(always).count()
+    failed.touch()
     sc.setJobDescription("query fails")
     with contextlib.suppress(Exception):
         spark.range(10).select(F.expr("raise_error('wrong')")).collect()

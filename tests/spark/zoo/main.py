@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
     """Run them all."""
     spark = start("workload", folder)
     sql.written(spark, folder)
-    failures.failing(spark)
+    failures.failing(spark, folder)
     failures.cancelled(spark)
     failures.lost_shuffle(spark, folder)
     threads(spark)
