@@ -6,9 +6,11 @@ RUN    := $(UV) run --frozen --no-sync
 export UV_PYTHON_DOWNLOADS := never
 
 OLDEST := 2.11.2 3.0.6
+OLDEST_SPARK := 3.5.9
+ZOO    := $(patsubst %,tests/spark/test_%.py,numbers scenes workload)
 ROWS   := $(patsubst %,tests/e2e/test_%.py,fates hands kinds links imports)
 
-.PHONY: demo test test-unit test-real test-matrix test-oldest lint format names bench clean help
+.PHONY: demo test test-unit test-real test-matrix test-oldest test-spark-oldest lint format names bench clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -27,11 +29,15 @@ test-matrix: .venv/.dev ## all other rows on the newest Airflow: kinds, executor
 	$(RUN) pytest -m "matrix and not full" --durations=15
 
 test-oldest: .venv/.dev ## the rows that every version has, on the oldest Airflow of each line; side by side, they mostly wait
-	$(RUN) python tests/support/cells.py $(OLDEST)
+	$(RUN) python tests/support/cells.py airflow $(OLDEST)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(OLDEST:%=test-cell-%)
 
 test-cell-%: .venv/.dev
 	DAGTRACE_CELL=$* $(RUN) pytest $(ROWS) -q --durations=5
+
+test-spark-oldest: .venv/.dev ## the zoo of Spark applications on the oldest line that is still maintained
+	$(RUN) python tests/support/cells.py spark $(OLDEST_SPARK)
+	DAGTRACE_SPARK_CELL=$(OLDEST_SPARK) $(RUN) pytest $(ZOO) -q --durations=5
 
 lint: .venv/.dev ## ruff and pyright, both strict
 	$(RUN) ruff check

@@ -1,7 +1,8 @@
 """
-The full tier: every version of Airflow, hours. ``nox -s full`` runs all cells, ``nox -s "full(2.11.2)"`` one.
+The full tier: every version of Airflow and Spark, hours. ``nox -s full`` runs all cells, ``nox -s "full(2.11.2)"`` one.
 
-What passed goes to ``docs/evidence/airflow.json``, a cell at a time, with versions and date: commit it.
+``nox -s spark`` is Spark's half of it. What passed goes to ``docs/evidence``, a cell at a time, with versions and
+date: commit it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 
-from support.cells import CELLS
+from support.cells import PRODUCTS, Product
 from support.evidence import record
 
 
@@ -24,26 +25,42 @@ MATRIX = (
     *("test_fates", "test_hands", "test_kinds", "test_links", "test_executors"),
     *("test_example_dags", "test_imports", "test_never_in_the_way"),
 )
+ROWS = {"airflow": [f"tests/e2e/{name}.py" for name in MATRIX], "spark": ["-m", "real", "tests/spark"]}
 """The rows that every version has; a row skips itself, with a reason, where the version lacks what it is about."""
 
-NEWEST = "3.3.2"
+NEWEST_AIRFLOW = "3.3.2"
+NEWEST_SPARK = "4.3.0"
+
+AIRFLOW, SPARK = PRODUCTS["airflow"], PRODUCTS["spark"]
+AIRFLOWS = [NEWEST_AIRFLOW, *AIRFLOW.days]
+SPARKS = [NEWEST_SPARK, *SPARK.days]
 
 
 @nox.session
-@nox.parametrize("cell", [NEWEST, *CELLS], ids=[NEWEST, *CELLS])
+@nox.parametrize("cell", [*AIRFLOWS, *SPARKS], ids=[*AIRFLOWS, *SPARKS])
 def full(session: nox.Session, cell: str) -> None:
-    """Run every row of the matrix on one version of Airflow."""
+    """Run every row of the matrix on one version of Airflow, or every driver of the tests on one of Spark."""
+    _run(session, AIRFLOW if cell in AIRFLOWS else SPARK, cell)
+
+
+@nox.session
+@nox.parametrize("cell", SPARKS, ids=SPARKS)
+def spark(session: nox.Session, cell: str) -> None:
+    """Run Spark's half alone."""
+    _run(session, SPARK, cell)
+
+
+def _run(session: nox.Session, product: Product, cell: str) -> None:
     report = Path(session.create_tmp()) / f"{cell}.xml"
-    env = {} if cell == NEWEST else {"DAGTRACE_CELL": cell}
+    env = {product.variable: cell} if cell in product.days else {}
     if env:
-        session.run(sys.executable, "tests/support/cells.py", cell)
-    files = [f"tests/e2e/{name}.py" for name in MATRIX]
+        session.run(sys.executable, "tests/support/cells.py", product.name, cell)
     # A session's end says whether all passed; what did is kept either way.
     session.run(
-        *(sys.executable, "-m", "pytest", "-q", "--timeout=900", f"--junitxml={report}", *files),
+        *(sys.executable, "-m", "pytest", "-q", "--timeout=900", f"--junitxml={report}", *ROWS[product.name]),
         env=env,
         success_codes=[0, 1],
     )
-    failed = record(cell, report, Path("docs/evidence/airflow.json"))
+    failed = record(product, cell, report)
     if failed:
         session.error(f"{cell}: {failed} failed")

@@ -1,18 +1,24 @@
-"""What the Spark tests share: a driver run in a process of its own, and the spans it left in its local files."""
+"""
+What the Spark tests share: a driver run in a process of its own, and the spans it left in its local files.
+
+With ``DAGTRACE_SPARK_CELL`` the driver runs in that cell (:mod:`support.cells`), on the wheel that is installed there.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dagtrace.semconv import attributes as names
 from dagtrace.spark.records import read
+from support.cells import PRODUCTS
+from support.spark import Application
 
 
 if TYPE_CHECKING:
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from dagtrace.record import SpanRecord
 
 HERE = Path(__file__).parent
+SOURCES = HERE.parent.parent / "instrumentation"
+SPARK = PRODUCTS["spark"]
+PYTHON = str(SPARK.bin / "python")
 
 
 @dataclass
@@ -52,6 +61,30 @@ def drive() -> Callable[..., Driver]:
     return _drive
 
 
+APPLICATIONS = ("workload", "spills", "rdd", "cluster")
+
+
+@pytest.fixture(scope="session")
+def driver(drive: Callable[..., Driver], tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    """Run the zoo's applications, once for all tests."""
+    folder = tmp_path_factory.mktemp("zoo")
+    done = drive(f"import pathlib, zoo.main; zoo.main.main(pathlib.Path({str(folder)!r}))", folder)
+    assert done.process.returncode == 0, done.process.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def zoo(driver: Driver) -> dict[str, Application]:
+    """Return the zoo's applications by name."""
+    found = {name: json.loads((driver.folder / f"{name}.json").read_text()) for name in APPLICATIONS}
+    return {
+        name: Application(
+            truth, [s for s in driver.spans if s.attributes[names.SPARK_APPLICATION_ID] == truth["application"]]
+        )
+        for name, truth in found.items()
+    }
+
+
 def _drive(code: str, folder: Path, **env: str) -> Driver:
     home = folder / "home"
     environ = {
@@ -61,18 +94,19 @@ def _drive(code: str, folder: Path, **env: str) -> Driver:
         "DAGTRACE_ENABLED": "true",
         "DAGTRACE_HOME": str(home),
         "DAGTRACE_FLUSH_TIMEOUT": "20",
-        "PYTHONPATH": f"{HERE.parent.parent / 'instrumentation'}{os.pathsep}{HERE}",
+        "PYTHONPATH": str(HERE) if SPARK.cell else f"{SOURCES}{os.pathsep}{HERE}",
         "PYTHONWARNINGS": "ignore",
+        "PYSPARK_PYTHON": PYTHON,
         "SPARK_LOCAL_IP": "127.0.0.1",
         **env,
     }
     process = subprocess.run(
-        [sys.executable, "-c", PROLOGUE + code],
+        [PYTHON, "-c", PROLOGUE + code],
         cwd=folder,
         env=environ,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     spans = [

@@ -3,136 +3,33 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dagtrace.identity import _digest
 from dagtrace.semconv import attributes as names
+from support.spark import named
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import Driver
     from dagtrace.record import SpanRecord
+    from support.spark import Application
 
 pytestmark = pytest.mark.real
 
-INTEGERS = {
-    "numTasks": names.SPARK_STAGE_TASKS_TOTAL,
-    "numCompleteTasks": names.SPARK_STAGE_TASKS_SUCCEEDED,
-    "numFailedTasks": names.SPARK_STAGE_TASKS_FAILED,
-    "numKilledTasks": names.SPARK_STAGE_TASKS_KILLED,
-    "inputBytes": names.SPARK_STAGE_INPUT_BYTES,
-    "inputRecords": names.SPARK_STAGE_INPUT_RECORDS,
-    "outputBytes": names.SPARK_STAGE_OUTPUT_BYTES,
-    "outputRecords": names.SPARK_STAGE_OUTPUT_RECORDS,
-    "shuffleReadBytes": names.SPARK_STAGE_SHUFFLE_READ_BYTES,
-    "shuffleLocalBytesRead": names.SPARK_STAGE_SHUFFLE_READ_LOCAL_BYTES,
-    "shuffleRemoteBytesRead": names.SPARK_STAGE_SHUFFLE_READ_REMOTE_BYTES,
-    "shuffleReadRecords": names.SPARK_STAGE_SHUFFLE_READ_RECORDS,
-    "shuffleWriteBytes": names.SPARK_STAGE_SHUFFLE_WRITE_BYTES,
-    "shuffleWriteRecords": names.SPARK_STAGE_SHUFFLE_WRITE_RECORDS,
-    "memoryBytesSpilled": names.SPARK_STAGE_SPILL_MEMORY_BYTES,
-    "diskBytesSpilled": names.SPARK_STAGE_SPILL_DISK_BYTES,
-    "resultSize": names.SPARK_STAGE_RESULT_BYTES,
-    "name": names.SPARK_STAGE_NAME,
-}
-SECONDS = {
-    "shuffleFetchWaitTime": (names.SPARK_STAGE_SHUFFLE_READ_FETCH_WAIT, 1e3),
-    "shuffleWriteTime": (names.SPARK_STAGE_SHUFFLE_WRITE_TIME, 1e9),
-    "executorRunTime": (names.SPARK_STAGE_RUN_TIME, 1e3),
-    "executorCpuTime": (names.SPARK_STAGE_CPU_TIME, 1e9),
-    "jvmGcTime": (names.SPARK_STAGE_GC_TIME, 1e3),
-    "executorDeserializeTime": (names.SPARK_STAGE_DESERIALIZE_TIME, 1e3),
-}
 
-
-@pytest.fixture(scope="module")
-def driver(drive: Callable[..., Driver], tmp_path_factory: pytest.TempPathFactory) -> Driver:
-    """Run the workload once for all tests of this module."""
-    folder = tmp_path_factory.mktemp("workload")
-    done = drive(f"import pathlib, workload; workload.main(pathlib.Path({str(folder)!r}))", folder)
-    assert done.process.returncode == 0, done.process.stderr
-    return done
-
-
-@pytest.fixture(scope="module")
-def truth(driver: Driver) -> dict[str, Any]:
-    """Return what Spark's status store said at the end of the first application."""
-    return json.loads((driver.folder / "truth.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def spans(driver: Driver, truth: dict[str, Any]) -> list[SpanRecord]:
+@pytest.fixture
+def spans(zoo: dict[str, Application]) -> list[SpanRecord]:
     """Return the spans of the first application."""
-    return [s for s in driver.spans if s.attributes[names.SPARK_APPLICATION_ID] == truth["application"]]
+    return zoo["workload"].spans
 
 
-@pytest.fixture(scope="module")
-def stages(truth: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return Spark's stage table, without the stage of the query whose span was not sampled."""
-    return [stage for stage in truth["stages"] if stage["description"] != "unsampled"]
-
-
-def named(spans: list[SpanRecord], name: str) -> list[SpanRecord]:
-    """Return the spans of one level."""
-    return [span for span in spans if span.name.split(" ")[0] == name]
-
-
-def test_every_stage_attempt_has_one_span(spans: list[SpanRecord], stages: list[dict[str, Any]]) -> None:
-    """Attempts that ran have exactly one span each, retried and failed ones too; skipped stages have none."""
-    seen = [
-        (s.attributes[names.SPARK_STAGE_ID], s.attributes[names.SPARK_STAGE_ATTEMPT_ID])
-        for s in named(spans, "spark.stage")
-    ]
-    assert sorted(seen) == sorted((stage["id"], stage["attempt"]) for stage in stages)
-    assert any(attempt for _, attempt in seen), "no stage was attempted again: the workload proves less than it should"
-
-
-def test_stages_equal_sparks_own_numbers(spans: list[SpanRecord], stages: list[dict[str, Any]]) -> None:
-    """Tasks, bytes, records and times of every stage attempt are those of Spark's status store, to the last unit."""
-    told = {
-        (s.attributes[names.SPARK_STAGE_ID], s.attributes[names.SPARK_STAGE_ATTEMPT_ID]): s
-        for s in named(spans, "spark.stage")
-    }
-    for stage in stages:
-        span = told[stage["id"], stage["attempt"]]
-        assert {column: span.attributes[name] for column, name in INTEGERS.items()} == {c: stage[c] for c in INTEGERS}
-        for column, (name, per_second) in SECONDS.items():
-            assert span.attributes[name] == pytest.approx(stage[column] / per_second, abs=1e-9), column
-        if stage["description"]:
-            assert span.attributes[names.SPARK_STAGE_DESCRIPTION] == stage["description"]
-        assert span.start_ns == stage["submitted"] * 1_000_000
-        assert span.end_ns == stage["completed"] * 1_000_000
-        assert (span.error is not None) == (stage["status"] == "FAILED" and stage["numFailedTasks"] > 0)
-    for column in ("numFailedTasks", "numKilledTasks", "outputBytes", "shuffleReadBytes", "inputBytes"):
-        assert any(stage[column] for stage in stages), f"no {column}: the workload proves less than it should"
-
-
-def test_task_durations(spans: list[SpanRecord], stages: list[dict[str, Any]]) -> None:
-    """Scheduler delay, peak memory and the slowest task are exact; median and p95 are within the histogram's 19 %."""
-    told = {
-        (s.attributes[names.SPARK_STAGE_ID], s.attributes[names.SPARK_STAGE_ATTEMPT_ID]): s.attributes
-        for s in named(spans, "spark.stage")
-    }
-    for stage in stages:
-        if "durations" not in stage:
-            continue
-        found = told[stage["id"], stage["attempt"]]
-        assert found[names.SPARK_STAGE_SCHEDULER_DELAY] == pytest.approx(stage["schedulerDelay"] / 1e3)
-        assert found[names.SPARK_STAGE_MEMORY_PEAK] == stage["peak"]
-        durations: list[int] = stage["durations"]
-        if not durations:
-            assert names.SPARK_STAGE_SKEW not in found
-            continue
-        median, p95 = (durations[-(-len(durations) * percent // 100) - 1] / 1e3 for percent in (50, 95))
-        assert found[names.SPARK_STAGE_TASK_DURATION_MAX] == durations[-1] / 1e3
-        assert found[names.SPARK_STAGE_TASK_DURATION_P50] == pytest.approx(median, rel=0.19)
-        assert found[names.SPARK_STAGE_TASK_DURATION_P95] == pytest.approx(p95, rel=0.19)
-        assert found[names.SPARK_STAGE_SKEW] == pytest.approx(durations[-1] / 1e3 / median, rel=0.25)
+@pytest.fixture
+def truth(zoo: dict[str, Application]) -> dict[str, Any]:
+    """Return what Spark said of the first application."""
+    return zoo["workload"].truth
 
 
 def test_one_tree(driver: Driver, spans: list[SpanRecord], truth: dict[str, Any]) -> None:
@@ -220,13 +117,6 @@ def test_failures_and_cancellations(spans: list[SpanRecord]) -> None:
     assert not any("\n" in str(value) or "hunter2" in str(value) for s in spans for value in s.attributes.values())
 
 
-def test_nothing_is_lost_in_many_tasks(spans: list[SpanRecord], truth: dict[str, Any]) -> None:
-    """20,000 trivial tasks: our queue drops no event, the listener loses no record, and every task is counted."""
-    assert truth["dropped"]["queue.dagtrace.numDroppedEvents"] == 0
-    assert (truth["lost"], truth["problem"]) == (0, "")
-    assert max(s.attributes.get(names.SPARK_STAGE_TASKS_SUCCEEDED, 0) for s in spans) == 20_000  # pyright: ignore[reportArgumentType]
-
-
 def test_later_contexts_of_the_same_process(driver: Driver) -> None:
     """A second SparkContext is traced below the parent its conf names; where that one is unsampled, nothing is told."""
     second = [s for s in driver.spans if s.attributes[names.SPARK_APPLICATION_NAME] == "second"]
@@ -236,30 +126,3 @@ def test_later_contexts_of_the_same_process(driver: Driver) -> None:
     assert {f"{s.trace_id:032x}" for s in second} == {"0af7651916cd43dd8448eb211c80319c"}
     assert not [s for s in driver.spans if s.attributes[names.SPARK_APPLICATION_NAME] == "unsampled"]
     assert not [s for s in driver.spans if "unsampled" in described(s)]
-
-
-def test_metrics_add_up_to_the_spark_totals(driver: Driver, truth: dict[str, Any]) -> None:
-    """The points of the first application sum up to Spark's totals, those of unsampled work included."""
-    sums: dict[tuple[str, str], float] = {}
-    for metric in driver.points:
-        for point in metric.get("sum", {}).get("dataPoints", []):
-            attributes = {a["key"]: a["value"]["stringValue"] for a in point["attributes"]}
-            stages = metric["name"].startswith("spark.stage.")
-            if stages and attributes.get(names.SPARK_APPLICATION_NAME) == "workload":
-                kind = attributes.get(names.SPARK_TASK_OUTCOME) or attributes.get(names.SPARK_IO_DIRECTION) or ""
-                key = (metric["name"], kind)
-                sums[key] = sums.get(key, 0) + float(point.get("asInt", point.get("asDouble", 0)))
-    columns = {
-        ("spark.stage.tasks", "succeeded"): "numCompleteTasks",
-        ("spark.stage.tasks", "failed"): "numFailedTasks",
-        ("spark.stage.tasks", "killed"): "numKilledTasks",
-        ("spark.stage.input", ""): "inputBytes",
-        ("spark.stage.input.records", ""): "inputRecords",
-        ("spark.stage.output", ""): "outputBytes",
-        ("spark.stage.output.records", ""): "outputRecords",
-        ("spark.stage.shuffle", "read"): "shuffleReadBytes",
-        ("spark.stage.shuffle", "write"): "shuffleWriteBytes",
-        ("spark.stage.shuffle.records", "read"): "shuffleReadRecords",
-        ("spark.stage.shuffle.records", "write"): "shuffleWriteRecords",
-    }
-    assert sums == {key: sum(stage[column] for stage in truth["stages"]) for key, column in columns.items()}

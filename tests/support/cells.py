@@ -1,12 +1,13 @@
 """
-The Airflow under test: the newest one, of this environment, or another version in an environment of its own (a *cell*).
+The Airflow and the Spark under test: the newest, of this environment, or another version in one of its own (a *cell*).
 
-The tests always run in the development environment; what they start runs in the cell, which ``DAGTRACE_CELL`` names
-(``2.11.2``). ``python tests/support/cells.py 2.11.2`` makes one, with the wheel of this source tree in it.
+The tests always run in the development environment; what they start runs in the cell, which ``DAGTRACE_CELL``
+(an Airflow: ``2.11.2``) or ``DAGTRACE_SPARK_CELL`` (a PySpark: ``3.5.9``) names. ``python tests/support/cells.py
+airflow 2.11.2`` makes one, with the wheel of this source tree in it.
 
-A cell holds what a user got who installed that Airflow in its first weeks: its packages are the newest of the day
-given here. That is what Airflow's constraint file pins, from the registry alone; with today's packages 3.0 does not
-run at all (its API server answers every task with 422 under today's FastAPI).
+A cell holds what a user got who installed that version in its first weeks: its packages are the newest of the day
+given here. For Airflow that is what its constraint file pins, from the registry alone; with today's packages 3.0 does
+not run at all (its API server answers every task with 422 under today's FastAPI).
 """
 
 from __future__ import annotations
@@ -14,54 +15,102 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 
-CELLS = {
-    "2.10.5": "2025-03-01",
-    "2.11.2": "2026-04-01",
-    "3.0.6": "2025-09-20",
-    "3.1.8": "2026-04-01",
-    "3.2.2": "2026-06-01",
-}
-"""Versions of Airflow other than the newest, and the day whose packages they are tried with."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parent.parent.parent
-CELL = os.environ.get("DAGTRACE_CELL", "")
 
 
-def folder(cell: str) -> Path:
-    """Return where a cell's environment is."""
-    return ROOT / ".cache" / "cells" / f"airflow-{cell}-py{sys.version_info[0]}{sys.version_info[1]}"
+@dataclass(frozen=True)
+class Product:
+    """What is tried in more than one version."""
+
+    name: str
+    package: str
+    variable: str
+    """Of the environment; names the cell, and is empty or absent for the development environment."""
+    days: Mapping[str, str]
+    """Versions other than the newest, and the day whose packages they are tried with."""
+    beside: tuple[str, ...]
+    """Packages that the tests want in a cell, too."""
+
+    @property
+    def cell(self) -> str:
+        """The version under test, empty for the newest."""
+        return os.environ.get(self.variable, "")
+
+    @property
+    def bin(self) -> Path:
+        """Where the commands of the version under test are, ``python`` among them."""
+        return self.folder(self.cell) / "bin" if self.cell else Path(sys.executable).parent
+
+    def folder(self, cell: str) -> Path:
+        """Return where a cell's environment is."""
+        return ROOT / ".cache" / "cells" / f"{self.name}-{cell}-py{sys.version_info[0]}{sys.version_info[1]}"
+
+    def make(self, cell: str) -> None:
+        """Make a cell, or bring the dagtrace in it up to date."""
+        uv, place = os.environ.get("UV", "uv"), self.folder(cell)  # `uv run` says where it is
+        if not (place / "bin" / "python").exists():
+            subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
+        install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", self.days[cell]]
+        subprocess.run([*install, f"{self.package}=={cell}", *self.beside], check=True)
+        subprocess.run([*install, "--reinstall-package", "dagtrace", str(ROOT)], check=True)
+
+    def version(self) -> tuple[int, ...]:
+        """Return the version under test, as ``(3, 3, 2)``."""
+        code = f"import importlib.metadata as m; print(m.version({self.package!r}))"
+        done = subprocess.run([str(self.bin / "python"), "-c", code], text=True, capture_output=True, check=True)
+        return tuple(int(part) for part in done.stdout.strip().split("."))
 
 
-def make(cell: str) -> None:
-    """Make a cell, or bring the dagtrace in it up to date."""
-    uv, place, day = os.environ.get("UV", "uv"), folder(cell), CELLS[cell]  # `uv run` says where it is
-    if not (place / "bin" / "airflow").exists():
-        subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
-    install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", day]
-    providers = ("apache-airflow-providers-standard", "apache-airflow-providers-celery[redis]")
-    extras = [*providers, "psycopg2-binary", "asyncpg", "virtualenv"]
-    subprocess.run([*install, f"apache-airflow=={cell}", *extras], check=True)
-    subprocess.run([*install, "--reinstall-package", "dagtrace", str(ROOT)], check=True)
+PRODUCTS = {
+    "airflow": Product(
+        "airflow",
+        "apache-airflow",
+        "DAGTRACE_CELL",
+        {
+            "2.10.5": "2025-03-01",
+            "2.11.2": "2026-04-01",
+            "3.0.6": "2025-09-20",
+            "3.1.8": "2026-04-01",
+            "3.2.2": "2026-06-01",
+        },
+        (
+            *("apache-airflow-providers-standard", "apache-airflow-providers-celery[redis]"),
+            *("psycopg2-binary", "asyncpg", "virtualenv"),
+        ),
+    ),
+    "spark": Product(
+        "spark",
+        "pyspark",
+        "DAGTRACE_SPARK_CELL",
+        {
+            "3.4.4": "2025-03-01",
+            "3.5.9": "2026-08-15",
+            "4.0.5": "2026-11-20",
+            "4.1.4": "2026-11-20",
+            "4.2.1": "2026-11-20",
+        },
+        ("pandas<3", "pyarrow"),
+    ),
+}
 
-
-BIN = folder(CELL) / "bin" if CELL else Path(sys.executable).parent
+BIN = PRODUCTS["airflow"].bin
 """Where ``airflow`` and its ``python`` are."""
 
 
-def _version() -> tuple[int, ...]:
-    code = "import importlib.metadata as m; print(m.version('apache-airflow'))"
-    done = subprocess.run([str(BIN / "python"), "-c", code], text=True, capture_output=True, check=True)
-    return tuple(int(part) for part in done.stdout.strip().split("."))
-
-
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        make(name)
+    product, *cells = sys.argv[1:]
+    for each in cells:
+        PRODUCTS[product].make(each)
 else:
-    AIRFLOW = _version()
+    AIRFLOW = PRODUCTS["airflow"].version()
     """The version of the Airflow under test, as ``(3, 3, 2)``."""
 
     EXCEPTIONS = "airflow.sdk.exceptions" if AIRFLOW >= (3, 2) else "airflow.exceptions"

@@ -11,18 +11,22 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from support.cells import folder
+from support.cells import ROOT, Product
 
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMED = ("apache-airflow", "opentelemetry-sdk", "sqlalchemy", "dagtrace")
-"""Packages whose version goes into the evidence."""
+NAMED = ("apache-airflow", "pyspark", "opentelemetry-sdk", "sqlalchemy", "py4j", "pandas", "pyarrow", "dagtrace")
+"""Packages whose version goes into the evidence, as far as they are installed and the product depends on them."""
+
+FOREIGN = {"airflow": {"pyspark", "py4j", "pandas", "pyarrow"}, "spark": {"apache-airflow", "sqlalchemy"}}
+"""What a cell lacks and the development environment has; it says nothing of the product."""
 
 
-def record(cell: str, report: Path, into: Path) -> int:
-    """Put a cell's outcome, from pytest's JUnit report, into the evidence; return how many tests failed."""
+def record(product: Product, cell: str, report: Path) -> int:
+    """Put a cell's outcome, from pytest's JUnit report, into ``docs/evidence``; return how many tests failed."""
+    into = ROOT / "docs" / "evidence" / f"{product.name}.json"
     document: dict[str, Any] = json.loads(into.read_text(encoding="utf-8")) if into.exists() else {}
     outcomes: dict[str, str] = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
@@ -34,7 +38,7 @@ def record(cell: str, report: Path, into: Path) -> int:
     document[cell] = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "python": platform.python_version(),
-        "packages": _packages(cell),
+        "packages": _packages(product, cell),
         "counts": dict(counts),
         "tests": dict(sorted(outcomes.items())),
     }
@@ -43,10 +47,12 @@ def record(cell: str, report: Path, into: Path) -> int:
     return counts["failed"]
 
 
-def _packages(cell: str) -> dict[str, str]:
-    python = folder(cell) / "bin" / "python"
-    code = f"import importlib.metadata as m, json; print(json.dumps({{n: m.version(n) for n in {NAMED}}}))"
-    done = subprocess.run(
-        [str(python) if python.exists() else sys.executable, "-c", code], text=True, capture_output=True, check=True
+def _packages(product: Product, cell: str) -> dict[str, str]:
+    python = product.folder(cell) / "bin" / "python"
+    wanted = [name for name in NAMED if name not in FOREIGN[product.name]]
+    code = (
+        "import importlib.metadata as m, json, sys; has = {d.name.lower() for d in m.distributions()};"
+        "print(json.dumps({n: m.version(n) for n in sys.argv[1:] if n in has}))"
     )
-    return json.loads(done.stdout)
+    command = [str(python) if python.exists() else sys.executable, "-c", code, *wanted]
+    return json.loads(subprocess.run(command, text=True, capture_output=True, check=True).stdout)

@@ -26,9 +26,7 @@ final class Totals {
   private final Durations durations = new Durations();
 
   void add(TaskInfo info, TaskEndReason reason, TaskMetrics metrics) {
-    // A task that had succeeded and whose output went with its executor ends a second time, as failed ("Resubmitted").
-    boolean again = reason instanceof TaskFailedReason && info.successful();
-    if (!again) {
+    if (!again(info, reason)) {
       if (active > 0) active--;
       if (info.speculative()) speculative++;
       if (metrics != null) sum(info, metrics);
@@ -42,6 +40,11 @@ final class Totals {
       succeeded++;
       durations.add(info.finishTime() - info.launchTime());
     }
+  }
+
+  /** A task that had succeeded and whose output went with its executor ends a second time, as failed ("Resubmitted"). */
+  static boolean again(TaskInfo info, TaskEndReason reason) {
+    return reason instanceof TaskFailedReason && info.successful();
   }
 
   /** The class of the last task's error, for a stage whose own message may name none. */

@@ -230,7 +230,7 @@ public final class TraceListener extends SparkListener {
   @Override public void onTaskEnd(SparkListenerTaskEnd e) {
     safely(() -> {
       if (e.taskInfo() == null) return;
-      application.executors.ran(e.taskInfo());
+      if (!Totals.again(e.taskInfo(), e.reason())) application.executors.ran(e.taskInfo());
       Stage stage = application.stages.get(Stage.key(e.stageId(), e.stageAttemptId()));
       if (stage != null) stage.add(e);
     });
