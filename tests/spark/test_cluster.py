@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from dagtrace.semconv import attributes as names
 from dagtrace.spark.attachment import CLASS, JAR
 from support.cluster import Cluster, java_application
-from support.drivers import spans_in
+from support.drivers import PYTHON, spans_in
 from support.sink import Sink
 
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from dagtrace.record import SpanRecord
 
 pytestmark = pytest.mark.real
-
-SOURCES = str(Path(__file__).parent.parent.parent / "instrumentation")
 
 CLIENT = """
 import json, os, sys
@@ -173,8 +170,8 @@ def test_an_executor_that_is_lost(tmp_path: Path) -> None:
     """
     program = tmp_path / "program.py"
     program.write_text(CLIENT)
-    on = {"DAGTRACE_ENABLED": "true", "DAGTRACE_FLUSH_TIMEOUT": "20", "PYSPARK_PYTHON": sys.executable}
-    with Sink() as sink, Cluster(tmp_path, **on, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, PYTHONPATH=SOURCES) as cluster:
+    on = {"DAGTRACE_ENABLED": "true", "DAGTRACE_FLUSH_TIMEOUT": "20", "PYSPARK_PYTHON": PYTHON}
+    with Sink() as sink, Cluster(tmp_path, **on, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url) as cluster:
         done = cluster.submit("--conf", "spark.cores.max=1", "--conf", "spark.ui.enabled=false", str(program))
         assert done.returncode == 0, done.stderr
         spans = spans_in(sink.requests["/v1/traces"])

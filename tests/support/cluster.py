@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import time
 import urllib.request
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.airflow import free_port
+from support.cells import PRODUCTS
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
 
+SPARK = PRODUCTS["spark"]
+
+
 def spark_home() -> Path:
-    """Return where PySpark keeps its Spark."""
-    spec = importlib.util.find_spec("pyspark")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
+    """Return where the PySpark under test keeps its Spark."""
+    (found,) = SPARK.bin.parent.glob("lib/python3*/site-packages/pyspark")
+    return found
 
 
 class Cluster:
@@ -38,7 +40,7 @@ class Cluster:
         self.env = {
             **inherited,
             "SPARK_HOME": str(spark_home()),
-            "SPARK_SCALA_VERSION": "2.13",  # pip's Spark has no RELEASE file to say it
+            "SPARK_SCALA_VERSION": "2.13" if SPARK.version() >= (4,) else "2.12",  # pip's Spark has no RELEASE file
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_WORKER_DIR": str(folder / "work"),
             "SPARK_NO_DAEMONIZE": "1",

@@ -1,16 +1,20 @@
-"""Spark drivers as their users run them: by whatever is installed, with the listener attached to their JVM or not."""
+"""
+Spark drivers as their users run them: by whatever is installed, with the listener attached to their JVM or not.
+
+With ``DAGTRACE_SPARK_CELL`` they run in that cell (:mod:`support.cells`).
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from dagtrace.spark.attachment import CLASS, JAR
 from dagtrace.spark.records import read
+from support.cells import PRODUCTS
 
 
 if TYPE_CHECKING:
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
     from dagtrace.record import SpanRecord
     from support.sink import Sink
+
+
+PYTHON = str(PRODUCTS["spark"].bin / "python")
 
 
 def submit_args(*conf: str, listeners: str = CLASS) -> str:
@@ -29,9 +36,15 @@ def submit_args(*conf: str, listeners: str = CLASS) -> str:
 def run(folder: Path, code: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a driver as a user would: by whatever is installed, with these variables."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "DAGTRACE_", "TRACEPARENT"))}
-    own |= {"SPARK_LOCAL_IP": "127.0.0.1", "DAGTRACE_HOME": str(folder / "home"), "DAGTRACE_FLUSH_TIMEOUT": "20", **env}
+    own |= {
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": PYTHON,
+        "DAGTRACE_HOME": str(folder / "home"),
+        "DAGTRACE_FLUSH_TIMEOUT": "20",
+        **env,
+    }
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=own, capture_output=True, text=True, timeout=240, check=False
+        [PYTHON, "-c", code], cwd=folder, env=own, capture_output=True, text=True, timeout=600, check=False
     )
 
 
