@@ -176,3 +176,34 @@ def test_no_secret_of_the_conf_is_used(sink: Sink, tmp_path: Path) -> None:
     assert got["content-encoding"] == "gzip"
     assert "authorization" not in got
     assert "hunter" not in json.dumps(sink.requests)
+
+
+DROPS = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").appName("drops").getOrCreate()
+jvm = spark.sparkContext._jsc.sc()
+jvm.range(0, 4000, 1, 4000).count()
+bus = jvm.listenerBus()
+bus.waitUntilEmpty(60000)
+counters = bus.metrics().metricRegistry().getCounters()
+print("DROPPED", counters["queue.dagtrace.numDroppedEvents"].getCount())
+spark.stop()
+"""
+
+
+def test_what_the_bus_drops_is_told(sink: Sink, tmp_path: Path) -> None:
+    """A queue that is too short loses events; the application says how many, as Spark counts them, and what it cost."""
+    conf = ("spark.scheduler.listenerbus.eventqueue.dagtrace.capacity=10", f"spark.dagtrace.endpoint={sink.url}")
+    done = run(tmp_path, DROPS, PYSPARK_SUBMIT_ARGS=submit_args(*conf))
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("DROPPED"))
+    dropped = int(line.split()[1])
+    assert dropped > 0, "nothing was dropped: the test proves nothing"
+    (application,) = (s for s in spans_of(sink, until="spark.app") if s.name == "spark.application drops")
+    assert application.attributes[names.DAGTRACE_SPARK_EVENTS_DROPPED] == dropped
+    assert float(str(application.attributes[names.DAGTRACE_SPARK_CPU_TIME])) > 0
+    deadline = time.monotonic() + 20
+    while not sink.metrics() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    (metric,) = (m for m in sink.metrics() if m["name"] == "dagtrace.spark.events.dropped")
+    assert [int(point["asInt"]) for point in metric["sum"]["dataPoints"]] == [dropped]

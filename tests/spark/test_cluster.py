@@ -12,7 +12,7 @@ import pytest
 
 from dagtrace.semconv import attributes as names
 from dagtrace.spark.attachment import CLASS, JAR
-from support.cluster import Cluster, java_application
+from support.cluster import REPORT, Cluster, java_application
 from support.drivers import PYTHON, spans_in
 from support.sink import Sink
 
@@ -45,21 +45,6 @@ spark.stop()
 """
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "hunter2"
-SOURCE = """
-import org.apache.spark.sql.SparkSession;
-
-public class Report {
-  public static void main(String[] arguments) throws Exception {
-    SparkSession spark = SparkSession.builder().appName("report").getOrCreate();
-    System.out.println("ROWS " + spark.range(0, 1000, 1, 4).repartition(2).count());
-    String of = "/api/v1/applications/" + spark.sparkContext().applicationId() + "/environment"; // what the page shows
-    java.net.URL page = new java.net.URL(spark.sparkContext().uiWebUrl().get() + of);
-    java.util.Scanner scanner = new java.util.Scanner(page.openStream(), "UTF-8").useDelimiter("\\\\A");
-    java.nio.file.Files.write(java.nio.file.Paths.get(arguments[0]), scanner.next().getBytes("UTF-8"));
-    spark.stop();
-  }
-}
-"""
 
 
 class Lines(threading.Thread):
@@ -89,7 +74,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     events = folder / "events"
     events.mkdir()
     page = folder / "environment.json"
-    jar = java_application(folder / "report", "Report", SOURCE)
+    jar = java_application(folder / "report", "Report", REPORT)
     lines = Lines()
     with Sink() as sink, Cluster(folder, OTEL_EXPORTER_OTLP_HEADERS=f"x-api-key={SECRET}") as cluster:
         lines.start()

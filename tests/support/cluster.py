@@ -109,3 +109,21 @@ def java_application(folder: Path, name: str, source: str) -> Path:
         for path in folder.glob("*.class"):
             archive.write(path, path.name)
     return jar
+
+
+REPORT = """
+import org.apache.spark.sql.SparkSession;
+
+public class Report {
+  public static void main(String[] arguments) throws Exception {
+    SparkSession spark = SparkSession.builder().appName("report").getOrCreate();
+    System.out.println("ROWS " + spark.range(0, 1000, 1, 4).repartition(2).count());
+    String of = "/api/v1/applications/" + spark.sparkContext().applicationId() + "/environment"; // what the page shows
+    java.net.URL page = new java.net.URL(spark.sparkContext().uiWebUrl().get() + of);
+    java.util.Scanner scanner = new java.util.Scanner(page.openStream(), "UTF-8").useDelimiter("\\\\A");
+    java.nio.file.Files.write(java.nio.file.Paths.get(arguments[0]), scanner.next().getBytes("UTF-8"));
+    spark.stop();
+  }
+}
+"""
+"""Counts rows, and leaves what Spark's environment page shows in the file it is given."""
