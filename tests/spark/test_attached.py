@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dagtrace.cli import main
 from dagtrace.semconv import attributes as names
 from dagtrace.spark.attachment import CLASS
 from support.drivers import run, spans_of, submit_args
@@ -101,6 +102,17 @@ def test_attached_twice_is_attached_once(sink: Sink, tmp_path: Path) -> None:
     spans = spans_of(sink, until="spark.application")
     assert len({s.span_id for s in spans}) == len(spans)
     assert [s.name for s in spans if s.name.startswith("spark.application")] == ["spark.application ways"]
+
+
+def test_what_spark_conf_prints_attaches(sink: Sink, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The options that ``dagtrace spark-conf --submit`` prints are all that a driver needs."""
+    assert main(["spark-conf", "--submit"]) == 0
+    options = capsys.readouterr().out.strip()
+    env = {"PYSPARK_SUBMIT_ARGS": f"{options} pyspark-shell", "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
+    assert run(tmp_path, PROGRAM + "spark.stop()", **env).returncode == 0
+    assert [s.name for s in spans_of(sink, until="spark.app") if s.name.startswith("spark.app")] == [
+        "spark.application ways"
+    ]
 
 
 def test_neither(sink: Sink, tmp_path: Path) -> None:

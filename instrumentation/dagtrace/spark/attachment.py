@@ -24,8 +24,11 @@ def public_endpoint() -> str:
     """
     own = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip().removesuffix("/v1/traces")
     url = urlsplit(own or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip())
-    if not url.scheme or not url.hostname:
+    try:
+        port = f":{url.port}" if url.port else ""
+    except ValueError:  # http://collector:nonsense
+        return ""
+    if url.scheme not in ("http", "https") or not url.hostname:
         return ""
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-    port = f":{url.port}" if url.port else ""
     return urlunsplit((url.scheme, host + port, url.path.rstrip("/"), "", ""))
