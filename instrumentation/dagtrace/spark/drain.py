@@ -7,6 +7,7 @@ Its end is bounded: whatever is not there when the flush budget is spent is give
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,32 @@ _LONG_POLL = 10_000  # ms; the listener answers at once when it has something or
 _PAUSE = 0.25  # s between calls, so that a busy driver pays for four calls a second and not for one per record
 
 
+class _Quiet(logging.Filter):
+    """
+    Hold back what py4j logs in the thread that made this: a JVM that is gone is no news, its traceback not the user's.
+
+    py4j 0.10.9.7 (Spark 3.4, 3.5) logs it to the root logger.
+    """
+
+    _SPEAKERS = (None, "py4j.clientserver", "py4j.java_gateway")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Hold back our thread's records."""
+        return record.thread != self._thread
+
+    def __enter__(self) -> None:
+        for name in self._SPEAKERS:
+            logging.getLogger(name).addFilter(self)
+
+    def __exit__(self, *exception: object) -> None:
+        for name in self._SPEAKERS:
+            logging.getLogger(name).removeFilter(self)
+
+
 class Drain:
     """What one SparkContext's listener has to say, on its way to telemetry."""
 
@@ -39,7 +66,8 @@ class Drain:
         self._thread.start()
 
     def _run(self) -> None:
-        with guard("spark.drain"), contextlib.suppress(Py4JError, OSError):  # the JVM is gone, and what it knew with it
+        gone = contextlib.suppress(Py4JError, OSError)  # the JVM, and what it knew with it
+        with guard("spark.drain"), _Quiet(), gone:
             while (lines := self.listener.drain(_MOST, _LONG_POLL)) is not None:
                 if lines:
                     self._tell(lines)
