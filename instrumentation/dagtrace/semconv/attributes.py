@@ -358,3 +358,15 @@ SPARK_IO_DIRECTION: Final = "spark.io.direction"
 
 SPARK_TASK_OUTCOME: Final = "spark.task.outcome"
 """string: succeeded, failed or killed."""
+
+REMOTE_JOB_SYSTEM: Final = "remote_job.system"
+"""string: Where it runs: spark, livy, databricks, emr, emr-containers, emr-serverless, glue, ecs, batch, dataproc, kubernetes, docker or dbt_cloud."""
+
+REMOTE_JOB_ID: Final = "remote_job.id"
+"""string: That system's id of the job; the last one, where a task starts several."""
+
+REMOTE_JOB_URL: Final = "remote_job.url"
+"""string: The job's page there."""
+
+REMOTE_JOB_STATE: Final = "remote_job.state"
+"""string: Its state in that system's own words, as the task saw it last."""
