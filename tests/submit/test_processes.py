@@ -65,7 +65,8 @@ def test_bash(task: Task, given: dict[str, Any], seen: str) -> None:
     operator: Any = BashOperator(task_id="t", bash_command=PRINT, **given)
     for _ in range(2):
         assert task.run(operator).replace(task.traceparent, "<context>") == seen
-        assert (operator.env or {}).get("TRACEPARENT") in (None, "theirs", "")
+        left: dict[str, str] = operator.env or {}
+        assert left.get("TRACEPARENT") in (None, "theirs", "")
 
 
 @pytest.mark.parametrize("inherit", [True, False])
