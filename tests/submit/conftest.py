@@ -132,3 +132,12 @@ def task(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
 def assert_discreet(text: str) -> None:
     """Assert that nothing secret is in what left the machine."""
     assert "hunter2" not in text
+
+
+def returning(value: Any) -> Callable[..., Any]:
+    """Return a function that returns it, whatever it is called with."""
+
+    def function(*_: Any, **__: Any) -> Any:
+        return value
+
+    return function

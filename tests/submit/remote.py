@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
 
 class Remote:
-    """``answers`` has a JSON value for each kind of request, by a pattern; of a list of them the last one stays."""
+    """``answers`` has, for each kind of request, JSON or (status, JSON); of a list of them the last one stays."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.requests: list[Request] = []
@@ -37,8 +37,6 @@ class Remote:
         remote = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
             def handle_any(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 what = f"{self.command} {self.headers.get('X-Amz-Target') or self.path}"
@@ -48,8 +46,11 @@ class Remote:
                 )
                 given = next((left[pattern] for pattern in left if re.search(pattern, what)), None)
                 answer: Any = {} if given is None else given.pop(0) if len(given) > 1 else given[0]
-                text = json.dumps(answer).encode()
-                self.send_response(404 if given is None else 200)
+                status: int = 404 if given is None else 200
+                if isinstance(answer, tuple):
+                    status, answer = cast("tuple[int, Any]", answer)
+                text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()

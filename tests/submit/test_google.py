@@ -13,7 +13,7 @@ from airflow.providers.google.cloud.operators.dataproc import (
     DataprocSubmitJobOperator,
 )
 
-from submit.conftest import assert_discreet
+from submit.conftest import assert_discreet, returning
 from submit.remote import Remote
 
 
@@ -49,15 +49,6 @@ class ByLocation:
 
 
 _WHERE = ("parent", "name")
-
-
-def returning(value: Any) -> Callable[..., Any]:
-    """Return a function that returns it, whatever it is called with."""
-
-    def function(*_: Any, **__: Any) -> Any:
-        return value
-
-    return function
 
 
 @pytest.fixture
