@@ -7,7 +7,7 @@ are the services' documented requests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtrace.submit.call import argument
 from dagtrace.submit.carrier import CONF
@@ -16,7 +16,7 @@ from dagtrace.submit.places import conf_text, each, environment_list, inside, su
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from dagtrace.submit.call import Call, Place, Put
     from dagtrace.submit.carrier import Carrier
@@ -29,13 +29,19 @@ def request(place: Place) -> Put:
     return argument(api_params=place)
 
 
-def asks(service: str, operation: str) -> Callable[[Call], bool]:
-    """Return whether a call is this request, both by botocore's names: ``emr``, ``AddJobFlowSteps``."""
+class Asks(NamedTuple):
+    """Whether a call is this request, both by botocore's names: ``emr``, ``AddJobFlowSteps``."""
 
-    def is_it(call: Call) -> bool:
-        return call.instance.meta.service_model.service_name == service and call.get("operation_name") == operation
+    service: str
+    operation: str
 
-    return is_it
+    def __call__(self, call: Call) -> bool:
+        """Return whether it is."""
+        service: str = call.instance.meta.service_model.service_name
+        return service == self.service and call.get("operation_name") == self.operation
+
+    def __str__(self) -> str:
+        return f"`{self.service}.{self.operation}`"
 
 
 def fact(system: str, job_id: tuple[str | int, ...], state: tuple[str | int, ...] = (), url: str = "") -> Any:

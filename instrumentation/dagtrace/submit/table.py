@@ -54,6 +54,11 @@ class Row(NamedTuple):
     tell: Callable[[Call], Fact | None] | None = None
     when: Callable[[Call], bool] | None = None
 
+    @property
+    def about(self) -> str:
+        """Return which of a target's calls it is, for the documentation."""
+        return str(self.when) if isinstance(self.when, aws.Asks) else ""
+
 
 _SPARK = "airflow.providers.apache.spark.hooks."
 _LIVY = "airflow.providers.apache.livy."
@@ -91,32 +96,32 @@ ROWS: tuple[Row, ...] = (
     *(Row("Databricks*", f"{_DATABRICKS}operators.databricks:{kind}.execute_complete", tell=databricks.end_of)
       for kind in ("DatabricksSubmitRunOperator", "DatabricksRunNowOperator")),
     Row("EmrAddStepsOperator", aws.REQUEST, aws.request(aws.emr_steps), f"{_CONF}, as --conf of each step",
-        aws.fact("emr", ("StepIds", -1), url=_EMR_URL), aws.asks("emr", "AddJobFlowSteps")),
+        aws.fact("emr", ("StepIds", -1), url=_EMR_URL), aws.Asks("emr", "AddJobFlowSteps")),
     Row("EmrCreateJobFlowOperator", aws.REQUEST, aws.request(aws.emr_steps), f"{_CONF}, as --conf of each step",
-        aws.fact("emr", ("JobFlowId",)), aws.asks("emr", "RunJobFlow")),
-    Row("Emr*", aws.REQUEST, when=aws.asks("emr", "DescribeStep"),
+        aws.fact("emr", ("JobFlowId",)), aws.Asks("emr", "RunJobFlow")),
+    Row("Emr*", aws.REQUEST, when=aws.Asks("emr", "DescribeStep"),
         tell=aws.fact("emr", ("Step", "Id"), ("Step", "Status", "State"))),
     Row("EmrContainerOperator", aws.REQUEST, aws.request(aws.emr_on_eks), f"{_CONF}; {_ENV} of the driver",
-        aws.fact("emr-containers", ("id",)), aws.asks("emr-containers", "StartJobRun")),
-    Row("EmrContainerOperator", aws.REQUEST, when=aws.asks("emr-containers", "DescribeJobRun"),
+        aws.fact("emr-containers", ("id",)), aws.Asks("emr-containers", "StartJobRun")),
+    Row("EmrContainerOperator", aws.REQUEST, when=aws.Asks("emr-containers", "DescribeJobRun"),
         tell=aws.fact("emr-containers", ("jobRun", "id"), ("jobRun", "state"))),
     Row("EmrServerlessStartJobOperator", aws.REQUEST, aws.request(aws.emr_serverless), f"{_CONF}; {_ENV} of the driver",
-        aws.fact("emr-serverless", ("jobRunId",)), aws.asks("emr-serverless", "StartJobRun")),
-    Row("EmrServerlessStartJobOperator", aws.REQUEST, when=aws.asks("emr-serverless", "GetJobRun"),
+        aws.fact("emr-serverless", ("jobRunId",)), aws.Asks("emr-serverless", "StartJobRun")),
+    Row("EmrServerlessStartJobOperator", aws.REQUEST, when=aws.Asks("emr-serverless", "GetJobRun"),
         tell=aws.fact("emr-serverless", ("jobRun", "jobRunId"), ("jobRun", "state"))),
     Row("GlueJobOperator", aws.REQUEST, aws.glue_run, f"{_CONF}, in the argument --conf",
-        aws.fact("glue", ("JobRunId",), url=_GLUE_URL), aws.asks("glue", "StartJobRun")),
-    Row("GlueJobOperator", aws.REQUEST, when=aws.asks("glue", "GetJobRun"),
+        aws.fact("glue", ("JobRunId",), url=_GLUE_URL), aws.Asks("glue", "StartJobRun")),
+    Row("GlueJobOperator", aws.REQUEST, when=aws.Asks("glue", "GetJobRun"),
         tell=aws.fact("glue", ("JobRun", "Id"), ("JobRun", "JobRunState"))),
-    *(Row("GlueJobOperator", aws.REQUEST, when=aws.asks("glue", operation), tell=aws.remember_glue_job)
+    *(Row("GlueJobOperator", aws.REQUEST, when=aws.Asks("glue", operation), tell=aws.remember_glue_job)
       for operation in ("GetJob", "CreateJob", "UpdateJob")),
     Row("EcsRunTaskOperator", aws.REQUEST, aws.request(aws.ecs_task), f"{_ENV} of the containers in overrides",
-        aws.fact("ecs", ("tasks", 0, "taskArn"), ("tasks", 0, "lastStatus")), aws.asks("ecs", "RunTask")),
-    Row("EcsRunTaskOperator", aws.REQUEST, when=aws.asks("ecs", "DescribeTasks"),
+        aws.fact("ecs", ("tasks", 0, "taskArn"), ("tasks", 0, "lastStatus")), aws.Asks("ecs", "RunTask")),
+    Row("EcsRunTaskOperator", aws.REQUEST, when=aws.Asks("ecs", "DescribeTasks"),
         tell=aws.fact("ecs", ("tasks", 0, "taskArn"), ("tasks", 0, "lastStatus"))),
     Row("BatchOperator", aws.REQUEST, aws.request(aws.batch_job), f"{_ENV} of the container",
-        aws.fact("batch", ("jobId",)), aws.asks("batch", "SubmitJob")),
-    Row("BatchOperator", aws.REQUEST, when=aws.asks("batch", "DescribeJobs"),
+        aws.fact("batch", ("jobId",)), aws.Asks("batch", "SubmitJob")),
+    Row("BatchOperator", aws.REQUEST, when=aws.Asks("batch", "DescribeJobs"),
         tell=aws.fact("batch", ("jobs", 0, "jobId"), ("jobs", 0, "status"))),
     Row("DataprocSubmitJobOperator", _DATAPROC + "submit_job", argument(job=google.job), _CONF, google.job_of),
     Row("DataprocSubmitJobOperator", _DATAPROC + "get_job", tell=google.job_of),
