@@ -41,9 +41,9 @@ class Task:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
-        self._records: list[SpanRecord] = []
+        self.records: list[SpanRecord] = []
         self.pushed: dict[str, Any] = {}
-        monkeypatch.setattr(telemetry, "tell", self._records.append)
+        monkeypatch.setattr(telemetry, "tell", self.records.append)
         monkeypatch.setattr(telemetry, "offer_user_provider", lambda: None)
 
     def _push(self, key: str, value: Any) -> None:
@@ -67,6 +67,7 @@ class Task:
         from dagtrace.airflow import execution
 
         task = task or SimpleNamespace(task_type="Works")
+        self.records.clear()
         ti: Any = SimpleNamespace(
             dag_id=dag_id, run_id="r", task_id="t", map_index=-1, try_number=1, state="running", end_date=None,
             task=task, _ti_context_from_server=SimpleNamespace(dag_run=SimpleNamespace(start_date=T, conf=None)),
@@ -96,7 +97,7 @@ class Task:
     @property
     def span(self) -> SpanRecord:
         """The last ``execute``."""
-        return self._records[-1]
+        return self.records[-1]
 
     @property
     def traceparent(self) -> str:
@@ -141,3 +142,13 @@ def returning(value: Any) -> Callable[..., Any]:
         return value
 
     return function
+
+
+@pytest.fixture
+def spark(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what stands for Spark's programs, with a local master."""
+    from submit.spark_binaries import Ran
+
+    task.connect("spark_default", conn_type="spark", host="local[2]")
+    task.connect("spark_sql_default", conn_type="spark_sql", host="local[2]")
+    return Ran(tmp_path, monkeypatch)
