@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,11 @@ from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
 from support.airflow import dags_in
 from support.dag_test import InProcess
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 pytestmark = pytest.mark.real
 
