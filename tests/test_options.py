@@ -28,6 +28,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "DAGTRACE_CAPTURE": ("capture", frozenset[str]()),
     "DAGTRACE_SPARK_DETAIL": ("spark_detail", "stage"),
     "DAGTRACE_SPARK_ATTACH": ("spark_attach", False),
+    "DAGTRACE_SQL_COMMENT": ("sql_comment", False),
     "DAGTRACE_SPARK_EVENTLOG": ("spark_eventlog", ""),
     "DAGTRACE_TRACE_URL": ("trace_url", ""),
 }

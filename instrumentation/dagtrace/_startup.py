@@ -4,7 +4,8 @@ The porch: the only code of dagtrace that runs at interpreter start, and the onl
 Four doors lead here: ``dagtrace.pth`` and ``dagtrace.start`` in site-packages, Airflow's ``airflow.policy`` entry point
 (loaded in every Airflow process, also from ``--target`` installs where ``.pth`` files never run), and
 ``opentelemetry-instrument``. It imports nothing outside the standard library, may run any number of times (a venv runs
-``.pth`` lines twice), and does nothing but wait for ``airflow`` or ``pyspark`` to be imported. A failing policy entry
+``.pth`` lines twice), and does nothing but wait for ``airflow``, ``pyspark`` or, in a child
+process of a task, ``opentelemetry`` to be imported. A failing policy entry
 point would break every ``airflow`` command, so nothing here can raise.
 """
 
@@ -39,6 +40,8 @@ def main() -> None:
             when_imported(target, _refuse)
         elif target not in disabled and "*" not in disabled:
             when_imported(target, _opens(room))
+    if value in _ON and os.environ.get("TRACEPARENT") and "*" not in disabled and not _is_sparks_worker():
+        when_imported("opentelemetry.trace", _receive)
 
 
 def when_imported(module: str, callback: Callable[[], object]) -> None:
@@ -51,6 +54,18 @@ def when_imported(module: str, callback: Callable[[], object]) -> None:
         callbacks.append(callback)
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+def _is_sparks_worker() -> bool:
+    """Return whether this is a Python worker of an executor's, which has its driver's environment."""
+    return any(name.startswith("PYTHON_WORKER_FACTORY_") for name in os.environ)
+
+
+def _receive() -> None:
+    """Make the span that started this process the parent of what its code traces."""
+    from dagtrace.submit.received import receive
+
+    receive()
 
 
 _opened: dict[str, Callable[[], object]] = {}

@@ -127,6 +127,8 @@ class Options:
     """What becomes of Airflow's own tracing where it is on."""
     capture: frozenset[str] = _option("DAGTRACE_CAPTURE", frozenset[str](), _some_of("sql", "plan", "params", "conf"))
     """Sensitive content the user opts in to."""
+    sql_comment: bool = _option("DAGTRACE_SQL_COMMENT", default=False, parse=_switch)
+    """Whether statements of Airflow's database hooks end with a comment that names their span (sqlcommenter)."""
     spark_detail: str = _option("DAGTRACE_SPARK_DETAIL", "stage", _one_of("application", "job", "stage", "task"))
     """How deep a Spark application is traced."""
     spark_attach: bool = _option("DAGTRACE_SPARK_ATTACH", default=False, parse=_switch)

@@ -60,6 +60,8 @@ class SpanRecord:
     sampled: bool = True
     remote_parent: bool = False
     """The parent is somebody else's, in another system: it will be in no file of ours."""
+    client: bool = False
+    """It is a request to another system: OpenTelemetry's kind *client*, where all others are *internal*."""
 
 
 @dataclass(frozen=True)

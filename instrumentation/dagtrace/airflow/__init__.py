@@ -17,10 +17,12 @@ from dagtrace._startup import when_imported
 
 def watch() -> None:
     """Arm the patches; called when ``airflow`` is imported while the switch is on."""
+    from dagtrace import submit
     from dagtrace.airflow import compat, native
 
     native.begin()
     patch.apply(compat.patches())
+    submit.watch()
     when_imported(compat.SUPERVISOR, _preload)
 
 
@@ -28,7 +30,8 @@ def _preload() -> None:
     """Import in the long-lived process what each forked task would have to import again (0.3 s in all)."""
     import wrapt  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
-    from dagtrace import telemetry
+    from dagtrace import submit, telemetry
     from dagtrace.airflow import execution  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     telemetry.preload()
+    submit.ready()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from dagtrace.airflow.failures import failure_of
@@ -18,6 +19,9 @@ from dagtrace.record import Event, Link, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Token
+
+_EXECUTION = otel_context.create_key("dagtrace.execution")
 
 _MOST = 128
 """Attributes, events and links each: OpenTelemetry's own default limit."""
@@ -83,3 +87,19 @@ class CurrentSpan(trace.Span):
         """Keep an exception that the user handled, masked."""
         for event in failure_of(exception, timestamp or time.time_ns()).events:
             self.add_event(event.name, {**event.attributes, **dict(attributes or {})}, event.time_ns)
+
+
+def attach(span: CurrentSpan) -> Token[otel_context.Context]:
+    """
+    Make an execution the current span, and what ``execution()`` returns while user code opens spans below it.
+
+    An empty context lies below: what the executor's process had current when it forked is not this task's parent.
+    """
+    context = trace.set_span_in_context(span, otel_context.Context())
+    return otel_context.attach(otel_context.set_value(_EXECUTION, span, context))
+
+
+def execution() -> CurrentSpan | None:
+    """Return the execution this code is a part of; None outside of one, and in a task that is not traced."""
+    found = otel_context.get_value(_EXECUTION)
+    return found if isinstance(found, CurrentSpan) else None

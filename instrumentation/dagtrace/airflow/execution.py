@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
-from dagtrace import identity, telemetry
+from dagtrace import identity, submit, telemetry
 from dagtrace.airflow import compat, dag_test, handover, native, pulls, runs
-from dagtrace.airflow.current import CurrentSpan
+from dagtrace.airflow.current import CurrentSpan, attach
 from dagtrace.airflow.failures import Failure, failure_of, is_control_flow, is_termination, triggers_dag_run
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
 from dagtrace.semconv import attributes as names
+from dagtrace.submit import carrier
+from dagtrace.submit.environment import Environment
 from dagtrace.telemetry.guard import guarded
 
 
@@ -60,8 +62,8 @@ class Execution:
             self._trace_id, self._span_id, is_remote=False, trace_flags=flags, trace_state=native.state()
         )
         self._span = CurrentSpan(context)
-        # An empty context below: what the executor's process had current when it forked is not this task's parent.
-        self._token = otel_context.attach(trace.set_span_in_context(self._span, otel_context.Context()))
+        self._token = attach(self._span)
+        self._environment = Environment(carrier.of(self._span))
         self._logs = compat.bind_to_logs(trace_id=f"{self._trace_id:032x}", span_id=f"{self._span_id:016x}")
 
     def end(self, error: BaseException | None, state: object = None, end_date: datetime | None = None) -> None:
@@ -74,6 +76,7 @@ class Execution:
             return
         self._end_ns = time.time_ns() if end_date is None else identity.nanoseconds(end_date)
         otel_context.detach(self._token)
+        self._environment.restore()
         self._failure = failure_of(error, self._end_ns)
         self._terminated = is_termination(error)
         if getattr(state, "value", state) in compat.FAILED_STATES:
@@ -189,6 +192,7 @@ def _begin(ti: Any, task: Any, start_ns: int | None = None) -> Execution | None:
     telemetry.describe("airflow", "worker")
     also(compat.mask_as_airflow)
     telemetry.offer_user_provider()
+    submit.ready()
     return Execution(ti, task, start_ns, handover.take() if len(_at_work) == 1 else None)
 
 

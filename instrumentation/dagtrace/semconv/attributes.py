@@ -538,3 +538,42 @@ SPARK_IO_DIRECTION: Final = "spark.io.direction"
 
 SPARK_TASK_OUTCOME: Final = "spark.task.outcome"
 """string: succeeded, failed or killed."""
+
+REMOTE_JOB_SYSTEM: Final = "remote_job.system"
+"""string: Where it runs: spark, livy, databricks, emr, emr-containers, emr-serverless, glue, ecs, batch, dataproc, kubernetes, docker or dbt_cloud."""
+
+REMOTE_JOB_ID: Final = "remote_job.id"
+"""string: That system's id of the job; the last one, where a task starts several."""
+
+REMOTE_JOB_URL: Final = "remote_job.url"
+"""string: The job's page there."""
+
+REMOTE_JOB_STATE: Final = "remote_job.state"
+"""string: Its state in that system's own words, as the task saw it last."""
+
+DB_SYSTEM_NAME: Final = "db.system.name"
+"""string: Which database, by OpenTelemetry's name where it has one, else the hook's connection type."""
+
+DB_NAMESPACE: Final = "db.namespace"
+"""string: The database or schema that the connection names."""
+
+DB_OPERATION_NAME: Final = "db.operation.name"
+"""string: First word of the statement, of those that SQL has."""
+
+DB_QUERY_TEXT: Final = "db.query.text"
+"""string: The statement, masked; with DAGTRACE_CAPTURE=sql only. Parameters are never in it."""
+
+DB_RESPONSE_STATUS_CODE: Final = "db.response.status_code"
+"""string: The database's code of an error, SQLSTATE for most."""
+
+DB_RESPONSE_RETURNED_ROWS: Final = "db.response.returned_rows"
+"""int: Rows of the result, where the driver knows it before they are fetched."""
+
+DB_RESPONSE_AFFECTED_ROWS: Final = "db.response.affected_rows"
+"""int: Rows that the statement has changed, where the driver knows it (not one of OpenTelemetry's names)."""
+
+SERVER_ADDRESS: Final = "server.address"
+"""string: Host of the connection."""
+
+SERVER_PORT: Final = "server.port"
+"""int: Port of the connection."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from dagtrace import telemetry
 from dagtrace.masking import redact
@@ -37,6 +37,7 @@ def to_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
         context=SpanContext(record.trace_id, record.span_id, is_remote=False, trace_flags=_SAMPLED),
         parent=parent,
         resource=resource,
+        kind=SpanKind.CLIENT if record.client else SpanKind.INTERNAL,
         attributes=_bounded(record.attributes),
         events=[Event(plain.text(e.name), _bounded(e.attributes), e.time_ns) for e in record.events],
         links=[

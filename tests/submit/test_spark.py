@@ -1,0 +1,203 @@
+"""Rows of the Spark provider: the command lines and environments of the processes that it starts, and one real run."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.apache.spark.operators.spark_jdbc import SparkJDBCOperator
+from airflow.providers.apache.spark.operators.spark_pipelines import SparkPipelinesOperator
+from airflow.providers.apache.spark.operators.spark_sql import SparkSqlOperator
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.operators.python import PythonOperator
+
+from submit.conftest import assert_discreet
+from support.sink import Sink
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from submit.conftest import Task
+    from submit.spark_binaries import Ran
+
+CONF = "spark.dagtrace.traceparent=<context>"
+
+
+def test_spark_submit(task: Task, spark: Ran) -> None:
+    """SparkSubmitOperator: one property after the user's, the environment inherited, the operator as it was; twice."""
+    operator: Any = SparkSubmitOperator(
+        task_id="t", application="a.py", conf={"spark.x": "1"}, env_vars={"MINE": "1"}, jars="b.jar", name="n"
+    )
+    for _ in range(2):
+        task.run(operator)
+        assert task.places(spark.last) == {
+            "command": ["spark-submit", "--master", "local[2]", "--conf", "spark.x=1", "--conf", CONF,
+                        "--jars", "b.jar", "--name", "n", "a.py"],
+            "environ": {"TRACEPARENT": "<context>", "MINE": "1"},
+        }  # fmt: skip
+    assert operator.conf == {"spark.x": "1"}
+    assert operator._hook._conf == {"spark.x": "1"}
+
+
+def test_spark_submit_users_value(task: Task, spark: Ran) -> None:
+    """A parent that the user gives the application stays his."""
+    task.run(SparkSubmitOperator(task_id="t", application="a.py", conf={"spark.dagtrace.traceparent": "theirs"}))
+    assert spark.confs() == {"spark.dagtrace.traceparent": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("connection", "prefix"),
+    [
+        ({"conn_type": "spark", "host": "yarn", "extra": {"deploy-mode": "cluster"}}, "spark.yarn.appMasterEnv."),
+        (
+            {"conn_type": "k8s", "host": "https://k", "extra": {"deploy-mode": "cluster"}},
+            "spark.kubernetes.driverEnv.",
+        ),
+        ({"conn_type": "spark", "host": "yarn"}, None),
+    ],
+)
+def test_spark_submit_in_containers(task: Task, spark: Ran, connection: dict[str, Any], prefix: str | None) -> None:
+    """Where the driver runs in a container of YARN's or Kubernetes', its environment has the context as well."""
+    task.connect("remote", **connection)
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    def work() -> None:
+        hook = SparkSubmitHook(conn_id="remote")
+        hook.submit("a.py")
+
+    task.run(PythonOperator(task_id="t", python_callable=work))
+    wanted = {f"{prefix}TRACEPARENT": "<context>"} if prefix else {}
+    assert task.places(spark.confs()) == {"spark.dagtrace.traceparent": "<context>", **wanted}
+
+
+def test_spark_jdbc(task: Task, spark: Ran) -> None:
+    """SparkJDBCOperator has its own ``execute``, and the same boundary."""
+    task.connect("jdbc_default", conn_type="postgres", host="h", login="u", password="p", schema="s")
+    task.run(
+        SparkJDBCOperator(
+            task_id="t", cmd_type="jdbc_to_spark", jdbc_table="j", metastore_table="m", jdbc_driver="d",
+            jdbc_conn_id="jdbc_default", spark_conf={"spark.x": "1"},
+        )
+    )  # fmt: skip
+    assert task.places(spark.confs()) == {"spark.x": "1", "spark.dagtrace.traceparent": "<context>"}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (None, ["--conf", CONF]),
+        ({"spark.x": "1"}, ["--conf", "spark.x=1", "--conf", CONF]),
+        ("spark.x=1", ["--conf", "spark.x=1", "--conf", CONF]),
+        ("spark.dagtrace.traceparent=theirs", ["--conf", "spark.dagtrace.traceparent=theirs"]),
+    ],
+)
+def test_spark_sql(task: Task, spark: Ran, given: Any, wanted: list[str]) -> None:
+    """SparkSqlOperator: its conf may be a mapping or a text."""
+    operator: Any = SparkSqlOperator(task_id="t", sql="SELECT 1", conf=given, master="local", name="n")
+    for _ in range(2):
+        task.run(operator)
+        ran = task.places(spark.last)
+        assert ran["command"][1:-9] == wanted
+        assert ran["environ"] == {"TRACEPARENT": "<context>"}
+    assert operator._conf == given
+
+
+def test_spark_pipelines(task: Task, spark: Ran) -> None:
+    """SparkPipelinesOperator: the pipeline's application has the context."""
+    operator: Any = SparkPipelinesOperator(task_id="t", pipeline_spec="p.yml", conf={"spark.x": "1"})
+    for _ in range(2):
+        task.run(operator)
+        assert task.places(spark.last)["command"][:8] == [
+            *("spark-pipelines", "run", "--spec", "p.yml", "--master", "local[2]"),
+            *("--conf", "spark.x=1"),
+        ]
+        assert task.places(spark.confs()) == {"spark.x": "1", "spark.dagtrace.traceparent": "<context>"}
+    assert operator.conf == {"spark.x": "1"}
+
+
+APPLICATION = """
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.appName("submitted").getOrCreate()
+assert spark.range(1000).repartition(3).count() == 1000
+spark.stop()
+"""
+
+
+@pytest.mark.real
+def test_a_real_spark_submit_is_one_trace(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, records: Callable[[Path], list[Any]]
+) -> None:
+    """A real spark-submit: application, query, job and stage below the execution; no secret in the event log."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DAGTRACE_ENABLED", "true")
+    monkeypatch.setenv("DAGTRACE_SPARK_ATTACH", "false")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    task.connect("spark_default", conn_type="spark", host="local[2]")
+    program, events = tmp_path / "a.py", tmp_path / "events"
+    program.write_text(APPLICATION)
+    events.mkdir()
+    conf = {"spark.ui.enabled": "false", "spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
+    conf |= {"spark.eventLog.compress": "false"}
+    with Sink() as sink:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url.replace("://", "://u:hunter2-url@"))
+        task.run(SparkSubmitOperator(task_id="t", application=str(program), conf=conf))
+        sink.save_traces(tmp_path / "traces.jsonl")
+    spans = {span["spanId"]: span for span in records(tmp_path / "traces.jsonl")}
+    (application,) = (span for span in spans.values() if span["name"].startswith("spark.application"))
+    assert application["parentSpanId"] == f"{task.span.span_id:016x}"
+    assert {span["traceId"] for span in spans.values()} == {f"{task.span.trace_id:032x}"}
+    assert {span["name"].split(" ")[0] for span in spans.values()} == {
+        *("spark.application", "spark.sql", "spark.job", "spark.stage"),
+    }
+    above = {span["name"].split(" ")[0]: spans.get(span["parentSpanId"], {}).get("name") for span in spans.values()}
+    assert above == {
+        "spark.application": None, "spark.sql": application["name"],
+        "spark.job": "spark.sql", "spark.stage": "spark.job",
+    }  # fmt: skip
+    log = "".join(path.read_text() for path in events.rglob("*") if path.is_file())
+    assert task.traceparent in log
+    assert_discreet(log)
+
+
+@pytest.fixture
+def records() -> Callable[[Path], list[Any]]:
+    """Return what reads the spans of a file."""
+
+    def read(path: Path) -> list[Any]:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        scopes = [scope for line in lines for resource in line["resourceSpans"] for scope in resource["scopeSpans"]]
+        return [span for scope in scopes for span in scope["spans"]]
+
+    return read
+
+
+@pytest.mark.real
+def test_task_pyspark(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """@task.pyspark: Spark runs in the task's own process, and its application's parent is the execution."""
+    import pyspark  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from airflow.providers.apache.spark.decorators.pyspark import _PySparkDecoratedOperator
+
+    from dagtrace import spark
+
+    spark.watch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    task.connect("spark_default", conn_type="spark", host="local[1]")
+
+    def work(spark: Any) -> str:
+        found = spark.conf.get("spark.dagtrace.traceparent")
+        spark.stop()
+        return str(found)
+
+    operator: Any = _PySparkDecoratedOperator(
+        task_id="t", python_callable=work, conn_id="spark_default", op_args=[], op_kwargs={},
+        config_kwargs={"spark.ui.enabled": "false"},
+    )  # fmt: skip
+    assert task.run(operator) == task.traceparent
