@@ -75,13 +75,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
             OTEL_EXPORTER_OTLP_HEADERS=f"x-api-key={SECRET}",
         ) as cluster,
     ):
+        extra = {"deploy-mode": "cluster", "rest-port": rest}
+        by_rest = {"conn_type": "spark", "host": f"spark://127.0.0.1:{rest}", "extra": extra}
         settings = {
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "PYTHONPATH": f"{dags}:{DAGS.parent}",
             "AIRFLOW_CONN_SPARK_CLIENT": json.dumps({"conn_type": "spark", "host": cluster.master}),
-            "AIRFLOW_CONN_SPARK_CLUSTER": json.dumps(
-                {"conn_type": "spark", "host": f"spark://127.0.0.1:{rest}", "extra": {"deploy-mode": "cluster"}}
-            ),
+            "AIRFLOW_CONN_SPARK_CLUSTER": json.dumps(by_rest),
             "SPARK_JOBS_HOME": str(folder),
             "SPARK_HOME": cluster.env["SPARK_HOME"],
             "SPARK_CONF_DIR": str(conf),

@@ -12,6 +12,7 @@ from airflow.providers.amazon.aws.operators.ecs import EcsRunTaskOperator
 from airflow.providers.amazon.aws.operators.emr import (
     EmrAddStepsOperator,
     EmrContainerOperator,
+    EmrCreateJobFlowOperator,
     EmrServerlessStartJobOperator,
 )
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
@@ -245,3 +246,20 @@ def test_batch(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
             }  # fmt: skip
             assert task.span.attributes["remote_job.id"] == "b-1"
     assert operator.container_overrides == {"command": ["x"]}
+
+
+def test_emr_job_flow(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EmrCreateJobFlowOperator: the steps that a new cluster begins with have the context."""
+    operator: Any = EmrCreateJobFlowOperator(
+        task_id="t",
+        wait_for_completion=False,
+        job_flow_overrides={"Name": "n", "Instances": {}, "Steps": [STEPS["spark-submit"][0]]},
+    )
+    task.connect("emr_default", conn_type="emr")
+    answers = {"RunJobFlow": {"JobFlowId": "j-1"}, "DescribeCluster": {"Cluster": {"Id": "j-1"}}}
+    with amazon(monkeypatch, answers) as remote:
+        for _ in range(2):
+            task.run(operator)
+            assert task.places(remote.sent("RunJobFlow")[-1])["Steps"] == [STEPS["spark-submit"][1]]
+            assert task.span.attributes["remote_job.id"] == "j-1"
+    assert operator.job_flow_overrides["Steps"] == [STEPS["spark-submit"][0]]

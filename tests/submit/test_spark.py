@@ -17,6 +17,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.python import PythonOperator
 
 from submit.conftest import assert_discreet
+from submit.spark_binaries import Ran
 from support.sink import Sink
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from submit.conftest import Task
-    from submit.spark_binaries import Ran
+
 
 CONF = "spark.dagtrace.traceparent=<context>"
 
@@ -201,3 +202,12 @@ def test_task_pyspark(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         config_kwargs={"spark.ui.enabled": "false"},
     )  # fmt: skip
     assert task.run(operator) == task.traceparent
+
+
+def test_the_application_that_yarn_has_is_named(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What spark-submit says of the application it has started on YARN is on the span."""
+    task.connect("yarn", conn_type="spark", host="yarn", extra={"deploy-mode": "cluster"})
+    Ran(tmp_path, monkeypatch, "INFO Client: Submitted application application_1700000000000_0001")
+    task.run(SparkSubmitOperator(task_id="t", application="a.py", conn_id="yarn", durable=False))
+    assert task.span.attributes["remote_job.id"] == "application_1700000000000_0001"
+    assert task.span.attributes["remote_job.system"] == "spark"

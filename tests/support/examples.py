@@ -26,6 +26,8 @@ FILE = Path(__file__).parent.parent / "e2e" / f"example_dags-{AIRFLOW[0]}.{AIRFL
 
 LEFT_OUT = {
     "example_analytics": "reads from S3",
+    "example_kubernetes_executor": "needs a Kubernetes cluster",
+    "example_local_kubernetes_executor": "needs a Kubernetes cluster",
     "example_dag_decorator": "asks a web service",
     "tutorial_objectstorage": "asks a web service",
     "tutorial_taskflow_api_virtualenv": "installs packages from an index",
