@@ -74,6 +74,6 @@ SOURCES := pyproject.toml uv.lock hatch_build.py $(wildcard instrumentation/dagt
 	@touch $@
 
 .venv/.dev: $(SOURCES) | jdk $(UV)
-	@echo "setting up .venv (first time: 450 MB of Airflow and Spark)"
+	@echo "setting up .venv (first time: 900 MB of Airflow, Spark and Airflow's providers)"
 	@$(UV) sync -q --frozen --python $(PYTHON) --inexact --reinstall-package dagtrace
 	@touch $@ .venv/.demo
