@@ -12,6 +12,7 @@ run at all (its API server answers every task with 422 under today's FastAPI).
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,12 +38,15 @@ def folder(cell: str) -> Path:
 
 def make(cell: str) -> None:
     """Make a cell, or bring the dagtrace in it up to date."""
-    uv, place, day = os.environ.get("UV", "uv"), folder(cell), CELLS[cell]  # `uv run` says where it is
+    # `uv run` says where it is, `make` has one of its own.
+    uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".cache" / "uv" / "bin" / "uv")
+    place, day = folder(cell), CELLS[cell]
     if not (place / "bin" / "airflow").exists():
         subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
     install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", day]
-    providers = ("apache-airflow-providers-standard", "apache-airflow-providers-celery[redis]")
-    extras = [*providers, "psycopg2-binary", "asyncpg", "virtualenv"]
+    extras = ["apache-airflow-providers-celery[redis]", "psycopg2-binary", "asyncpg", "virtualenv"]
+    if not cell.startswith("2.10."):  # whose operators are its own
+        extras.append("apache-airflow-providers-standard")
     subprocess.run([*install, f"apache-airflow=={cell}", *extras], check=True)
     subprocess.run([*install, "--reinstall-package", "dagtrace", str(ROOT)], check=True)
 
