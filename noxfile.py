@@ -1,7 +1,8 @@
 """
 The full tier: every version of Airflow, hours. ``nox -s full`` runs all cells, ``nox -s "full(2.11.2)"`` one.
 
-What passed goes to ``docs/evidence/airflow.json``, a cell at a time, with versions and date: commit it.
+What passed goes to ``docs/evidence/airflow.json``, a cell at a time, with versions and date: commit it. Rows that were
+run again, ``nox -s "full(2.11.2)" -- test_kinds``, take their places there, and the cell says which those were.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ def full(session: nox.Session, cell: str) -> None:
     env = {} if cell == NEWEST else {"DAGTRACE_CELL": cell}
     if env:
         session.run(sys.executable, "tests/support/cells.py", cell)
-    files = [f"tests/e2e/{name}.py" for name in MATRIX]
+    again = tuple(session.posargs)
+    files = [f"tests/e2e/{name}.py" for name in again or MATRIX]
     # A session's end says whether all passed; what did is kept either way.
     session.run(
         *(sys.executable, "-m", "pytest", "-q", "--timeout=900", f"--junitxml={report}", *files),
         env=env,
         success_codes=[0, 1],
     )
-    failed = record(cell, report, Path("docs/evidence/airflow.json"))
+    failed = record(cell, report, Path("docs/evidence/airflow.json"), again)
     if failed:
         session.error(f"{cell}: {failed} failed")

@@ -21,8 +21,12 @@ NAMED = ("apache-airflow", "opentelemetry-sdk", "sqlalchemy", "dagtrace")
 """Packages whose version goes into the evidence."""
 
 
-def record(cell: str, report: Path, into: Path) -> int:
-    """Put a cell's outcome, from pytest's JUnit report, into the evidence; return how many tests failed."""
+def record(cell: str, report: Path, into: Path, again: tuple[str, ...] = ()) -> int:
+    """
+    Put a cell's outcome, from pytest's JUnit report, into the evidence; return how many tests failed.
+
+    ``again`` names the files that were run again: the cell keeps its other outcomes, and says of these when that was.
+    """
     document: dict[str, Any] = json.loads(into.read_text(encoding="utf-8")) if into.exists() else {}
     outcomes: dict[str, str] = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
@@ -30,9 +34,17 @@ def record(cell: str, report: Path, into: Path) -> int:
         bad = kinds.keys() & {"failure", "error"}
         outcome = "failed" if bad else f"skipped: {kinds['skipped']}" if "skipped" in kinds else "passed"
         outcomes[f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"] = outcome
+    today = datetime.now(timezone.utc).date().isoformat()
+    before: dict[str, Any] = document.get(cell, {}) if again else {}
+    failed = Counter(outcome.partition(":")[0] for outcome in outcomes.values())["failed"]
+    others = {
+        name: outcome for name, outcome in before.get("tests", {}).items() if name.partition("::")[0] not in again
+    }
+    outcomes = {**others, **outcomes}
     counts = Counter(outcome.partition(":")[0] for outcome in outcomes.values())
     document[cell] = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        "date": before.get("date", today),
+        "again": {**before.get("again", {}), **dict.fromkeys(again, today)},
         "python": platform.python_version(),
         "packages": _packages(cell),
         "counts": dict(counts),
@@ -40,7 +52,7 @@ def record(cell: str, report: Path, into: Path) -> int:
     }
     into.parent.mkdir(parents=True, exist_ok=True)
     into.write_text(json.dumps(dict(sorted(document.items())), indent=1) + "\n", encoding="utf-8")
-    return counts["failed"]
+    return failed
 
 
 def _packages(cell: str) -> dict[str, str]:
