@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
 import tempfile
+from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of the DAG per round")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    report: dict[str, object] = {"machine": platform.platform(), "python": platform.python_version(), "tries": TRIES}
+    report: dict[str, object] = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": platform.platform(),
+        "cpus": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "airflow": version("apache-airflow"),
+        "runs_per_round": arguments.runs,
+        "tries": TRIES,
+    }
     rounds = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
