@@ -440,6 +440,20 @@ def test_metrics_that_nobody_takes_are_one_warning(
     assert warning.endswith(": ConnectionError: nobody listens")
 
 
+def test_a_destination_that_refuses_and_then_hangs_is_one_warning(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A collector that is away refuses one batch and lets the last flush wait in vain: one line within a minute."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:4318/v1/traces")
+    stub.answer, stub.says = SpanExportResult.FAILURE, "refused"
+    telemetry.tell(_span(1))
+    assert telemetry.flush() is False
+    stub.gate.clear()
+    telemetry.tell(_span(2))
+    assert telemetry.flush(0.05) is False
+    assert _messages(caplog) == ["1 spans could not be delivered to http://collector:4318/v1/traces: refused"]
+
+
 def test_a_folder_that_cannot_be_written_is_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -517,6 +531,7 @@ def test_no_warning_tells_a_password(
         stub.answer = answer
         telemetry.tell(_span(1))
         telemetry.flush()
+    guard._said.clear()  # a minute later
     stub.answer = SpanExportResult.SUCCESS
     stub.gate.clear()
     telemetry.tell(_span(1))

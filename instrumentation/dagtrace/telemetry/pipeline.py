@@ -58,6 +58,10 @@ def _number(variable: str, default: int) -> int:
     return int(value)
 
 
+_AWAY = "away"
+"""Of a destination that refuses, and of one that does not answer in time: one line a minute, whichever comes first."""
+
+
 class _Asked:
     """Somebody waits for a flush, and how it went."""
 
@@ -134,7 +138,7 @@ class Pipeline:
         self.budget -= time.monotonic() - started
         if not finished:
             guard.say_at_most_once_a_minute(
-                "flush",
+                _AWAY,
                 "telemetry was not delivered within DAGTRACE_FLUSH_TIMEOUT=%g s%s; %d spans were still to go",
                 self._full_budget,
                 f" to {destination.shown('TRACES')}" if destination.endpoint("TRACES") else "",
@@ -232,7 +236,7 @@ class Pipeline:
         if where is None and not reason:
             return  # local files have said themselves why they cannot be written
         guard.say_at_most_once_a_minute(
-            "lost",
+            _AWAY,
             "%s could not be delivered%s: %s",
             what,
             f" to {where}" if where else "",
