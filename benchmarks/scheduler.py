@@ -71,10 +71,9 @@ def main() -> None:
             )
 
             def loop(name: str, switch: str, *options: str) -> dict[str, Any]:
-                for i in range(arguments.runs):
-                    run(env, "airflow", "dags", "trigger", "thousand", "--run-id", f"{name}-{switch}-{i}")
-                on = {**env, "DAGTRACE_ENABLED": switch}
-                done = run(on, "python", "-m", "support.scheduler", *options, timeout=900)
+                run_ids = [f"{name}-{switch}-{i}" for i in range(arguments.runs)]
+                command = ("python", "-m", "support.scheduler", "thousand", *run_ids, *options)
+                done = run({**env, "DAGTRACE_ENABLED": switch}, *command, timeout=900)
                 return json.loads(done.stdout.splitlines()[-1])
 
             for number in range(arguments.rounds + 1):
