@@ -2,7 +2,8 @@
 The full tier: every version of Airflow and Spark, hours. ``nox -s full`` runs all cells, ``nox -s "full(2.11.2)"`` one.
 
 ``nox -s spark`` is Spark's half of it. What passed goes to ``docs/evidence``, a cell at a time, with versions and
-date: commit it.
+date: commit it. Rows that were run again, ``nox -s "full(2.11.2)" -- test_kinds``, take their places there, and the
+cell says which those were.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MATRIX = (
     *("test_fates", "test_hands", "test_kinds", "test_links", "test_executors"),
     *("test_example_dags", "test_imports", "test_never_in_the_way"),
 )
+FOLDERS = {"airflow": "tests/e2e", "spark": "tests/spark"}
 ROWS = {"airflow": [f"tests/e2e/{name}.py" for name in MATRIX], "spark": ["-m", "real", "tests/spark"]}
 """The rows that every version has; a row skips itself, with a reason, where the version lacks what it is about."""
 
@@ -55,12 +57,14 @@ def _run(session: nox.Session, product: Product, cell: str) -> None:
     env = {product.variable: cell} if cell in product.days else {}
     if env:
         session.run(sys.executable, "tests/support/cells.py", product.name, cell)
+    again = tuple(session.posargs)
+    rows = [f"{FOLDERS[product.name]}/{name}.py" for name in again] or ROWS[product.name]
     # A session's end says whether all passed; what did is kept either way.
     session.run(
-        *(sys.executable, "-m", "pytest", "-q", "--timeout=900", f"--junitxml={report}", *ROWS[product.name]),
+        *(sys.executable, "-m", "pytest", "-q", "--timeout=900", f"--junitxml={report}", *rows),
         env=env,
         success_codes=[0, 1],
     )
-    failed = record(product, cell, report)
+    failed = record(product, cell, report, again)
     if failed:
         session.error(f"{cell}: {failed} failed")

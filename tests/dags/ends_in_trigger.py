@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensorAsync
-from versions import DAG
+from versions import DAG, TimeDeltaSensorAsync
 
 
 with DAG("ends_in_trigger", schedule=None, tags=["test"]):

@@ -8,17 +8,17 @@ import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from versions import (
     AIRFLOW,
     Asset,
     AssetAlias,
     BaseOperator,
+    BashOperator,
+    DateTimeSensorAsync,
     PokeReturnValue,
     TimeDeltaTrigger,
+    TriggerDagRunOperator,
     dag,
     setup,
     task,

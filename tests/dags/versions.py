@@ -37,13 +37,22 @@ try:  # Airflow 3.1
 except ImportError:
     from airflow.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
-
-
 AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
+
+if AIRFLOW >= (2, 11):
+    from airflow.providers.standard.operators.bash import BashOperator
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+    from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
+    from airflow.providers.standard.sensors.time_delta import TimeDeltaSensorAsync
+    from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+else:  # the provider of its days imports what only Airflow 3 has
+    from airflow.operators.bash import BashOperator
+    from airflow.operators.empty import EmptyOperator
+    from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+    from airflow.sensors.date_time import DateTimeSensorAsync
+    from airflow.sensors.time_delta import TimeDeltaSensorAsync
+    from airflow.triggers.temporal import TimeDeltaTrigger
 
 AFTER_A_KILL = timedelta(seconds=0 if AIRFLOW >= (3, 0) else 45)
 """Airflow 2 finds a killed task in two ways, and the slower one fails whatever try there is by then."""
@@ -60,9 +69,11 @@ __all__ = [
     "BaseOperator",
     "BaseSensorOperator",
     "BashOperator",
+    "DateTimeSensorAsync",
     "EmptyOperator",
     "Param",
     "PokeReturnValue",
+    "TimeDeltaSensorAsync",
     "TimeDeltaTrigger",
     "TriggerDagRunOperator",
     "dag",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.airflow import Airflow, dags_in
+from support.airflow import Airflow, dags_in, warnings_of_ours
 from support.dag_test import InProcess
 from support.hands import RUN, SETTINGS, Hands
 from support.postgres import Postgres
@@ -64,8 +64,7 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Po
         assert airflow.wait("small", "first") == "success"
         assert airflow.wait("flights", "first") == "success"
         airflow.stop("scheduler")
-        log = airflow.log("scheduler")
-    assert "dagtrace" not in "".join(line for line in log.splitlines() if "warning" in line), log[-3000:]
+        assert warnings_of_ours(airflow.log("scheduler")) == []
     ran = Ran(airflow.traces, airflow.query)
     return {"small": ran, "flights": ran}
 

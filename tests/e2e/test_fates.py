@@ -39,6 +39,7 @@ database = Database(settings.engine)
 database.open_and_new(database.newest_id())
 found = database.begun(datetime(2026, 1, 1, tzinfo=timezone.utc))
 assert (("fates", "all") in found) == (VERSION not in ((3, 0), (3, 1)))  # whose log does not say when tasks begin
+assert ("small", "cleared") in found  # but that they were cleared
 (run,) = [run for _, run in database.runs([("fates", "all")])]
 changed = [one for one, _ in database.changed([("fates", "all")], datetime(2026, 1, 1, tzinfo=timezone.utc))]
 assert len(changed) > 10

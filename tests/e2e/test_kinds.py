@@ -11,7 +11,7 @@ import pytest
 from dagtrace.cli.traces import Node, read
 from dagtrace.semconv import attributes as names
 from support import runtime
-from support.airflow import Airflow, dags_in, run
+from support.airflow import Airflow, dags_in, run, warnings_of_ours
 from support.api import ALL_ADMINS, Api
 from support.audit import audit
 from support.cells import AIRFLOW, EXCEPTIONS
@@ -131,8 +131,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Ran:
         airflow.stop("scheduler")
         airflow.stop("triggerer")
         run(airflow.env, "python", "-c", TEST)  # without a scheduler, which would take its tasks away
-    log = airflow.log("scheduler") + airflow.log("triggerer")
-    assert "dagtrace" not in "".join(line for line in log.splitlines() if "warning" in line), log[-3000:]
+    assert warnings_of_ours(airflow.log("scheduler") + airflow.log("triggerer")) == []
     return Ran(airflow.traces, airflow.query, airflow.env)
 
 
@@ -259,7 +258,8 @@ def test_tasks_that_start_or_end_in_the_triggerer(ran: Ran) -> None:
         (3, 3): ("te", "et", "t"),
         (3, 1): ("ete", "et", "et"),
         (3, 0): ("t", "et", "t"),
-        (2, 10): ("t", "ete", "t"),
+        (2, 11): ("t", "ete", "t"),  # its operator, of the standard provider, says "end there" to Airflow 3 only
+        (2, 10): ("t", "et", "t"),
     }
     of_this = next(expected[version] for version in expected if version <= AIRFLOW)
     found = [below(one(ran, "trigger_only", task_id)) for task_id in ("starts_there", "ends_there", "never_here")]

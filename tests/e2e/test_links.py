@@ -13,7 +13,7 @@ import pytest
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
-from support.airflow import Airflow, dags_in, run
+from support.airflow import Airflow, dags_in, run, warnings_of_ours
 from support.api import ALL_ADMINS, Api
 from support.cells import AIRFLOW
 from support.explain import plans_of
@@ -379,6 +379,7 @@ def test_links_failed_nowhere(ran: Ran, log: list[str]) -> None:
     """The reader had no error to swallow, and no task's log has a line of ours."""
     assert [line for line in log[0].splitlines() if "your work is not affected" in line] == []
     for file in ran.traces.parent.glob("airflow/logs/**/*.log"):
+        assert warnings_of_ours(file.read_text()) == [], file
         lines = [json.loads(line) for line in file.read_text().splitlines() if line.startswith("{")]
         assert [line for line in lines if line.get("logger") == "dagtrace" or "dagtrace" in line["event"]] == [], file
 

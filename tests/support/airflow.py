@@ -32,6 +32,18 @@ def dags_in(folder: Path, *names: str) -> Path:
     return dags
 
 
+_NAMED_LOGGERS = {
+    "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "false",
+    "AIRFLOW__LOGGING__LOG_FORMAT": "[%(asctime)s] {%(filename)s:%(lineno)d} %(levelname)s - %(name)s: %(message)s",
+}
+"""Airflow before 3.1 does not say which logger a line is of."""
+
+
+def warnings_of_ours(log: str) -> list[str]:
+    """Return the lines of a log in which dagtrace warns of something."""
+    return [line for line in log.splitlines() if "warning" in line.lower() and "dagtrace" in line]
+
+
 def environment(home: Path, traces: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of an Airflow at ``home`` that is traced into ``traces``; ``extra`` goes over it."""
     own = {
@@ -42,6 +54,7 @@ def environment(home: Path, traces: Path, extra: Mapping[str, str]) -> dict[str,
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING" if AIRFLOW >= (3,) else "INFO",  # 2.x says a task's trace at INFO
+        **({} if AIRFLOW >= (3, 1) else _NAMED_LOGGERS),
         "DAGTRACE_ENABLED": "true",
         "DAGTRACE_HOME": str(traces),
         "NO_COLOR": "1",

@@ -13,6 +13,7 @@ not run at all (its API server answers every task with 422 under today's FastAPI
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Product:
     """Versions other than the newest, and the day whose packages they are tried with."""
     beside: tuple[str, ...]
     """Packages that the tests want in a cell, too."""
+    lacks: Mapping[str, str]
+    """Which of them a version has no use for."""
 
     @property
     def cell(self) -> str:
@@ -55,11 +58,14 @@ class Product:
 
     def make(self, cell: str) -> None:
         """Make a cell, or bring the dagtrace in it up to date."""
-        uv, place = os.environ.get("UV", "uv"), self.folder(cell)  # `uv run` says where it is
+        # `uv run` says where it is, `make` has one of its own.
+        uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".cache" / "uv" / "bin" / "uv")
+        place = self.folder(cell)
         if not (place / "bin" / "python").exists():
             subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
         install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", self.days[cell]]
-        subprocess.run([*install, f"{self.package}=={cell}", *self.beside], check=True)
+        beside = [package for package in self.beside if package != self.lacks.get(cell)]
+        subprocess.run([*install, f"{self.package}=={cell}", *beside], check=True)
         subprocess.run([*install, "--reinstall-package", "dagtrace", str(ROOT)], check=True)
 
     def version(self) -> tuple[int, ...]:
@@ -77,7 +83,7 @@ PRODUCTS = {
         {
             "2.10.5": "2025-03-01",
             "2.11.2": "2026-04-01",
-            "3.0.6": "2025-09-20",
+            "3.0.6": "2025-09-17",  # the day before click 8.3, under which Celery 5.5 starts no worker
             "3.1.8": "2026-04-01",
             "3.2.2": "2026-06-01",
         },
@@ -85,6 +91,7 @@ PRODUCTS = {
             *("apache-airflow-providers-standard", "apache-airflow-providers-celery[redis]"),
             *("psycopg2-binary", "asyncpg", "virtualenv"),
         ),
+        {"2.10.5": "apache-airflow-providers-standard"},  # its operators are its own
     ),
     "spark": Product(
         "spark",
@@ -98,6 +105,7 @@ PRODUCTS = {
             "4.2.1": "2026-11-20",
         },
         ("pandas<3", "pyarrow"),
+        {},
     ),
 }
 

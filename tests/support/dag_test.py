@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from support.airflow import environment, run
-from support.cells import BIN
+from support.cells import AIRFLOW, BIN
 
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class InProcess:
         self.traces = folder / "traces"
         own = {
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "FLIGHTS_HOME": str(folder / "data"),
         }
+        if AIRFLOW >= (3,):  # Airflow 2 refuses that on SQLite, in each command and with a traceback
+            own["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor"
         self.env = environment(folder / "airflow", self.traces, {**own, **extra})
         run({**self.env, "DAGTRACE_ENABLED": "false"}, "airflow", "db", "migrate")
 

@@ -24,8 +24,12 @@ FOREIGN = {"airflow": {"pyspark", "py4j", "pandas", "pyarrow"}, "spark": {"apach
 """What a cell lacks and the development environment has; it says nothing of the product."""
 
 
-def record(product: Product, cell: str, report: Path) -> int:
-    """Put a cell's outcome, from pytest's JUnit report, into ``docs/evidence``; return how many tests failed."""
+def record(product: Product, cell: str, report: Path, again: tuple[str, ...] = ()) -> int:
+    """
+    Put a cell's outcome, from pytest's JUnit report, into ``docs/evidence``; return how many tests failed.
+
+    ``again`` names the files that were run again: the cell keeps its other outcomes, and says of these when that was.
+    """
     into = ROOT / "docs" / "evidence" / f"{product.name}.json"
     document: dict[str, Any] = json.loads(into.read_text(encoding="utf-8")) if into.exists() else {}
     outcomes: dict[str, str] = {}
@@ -34,9 +38,17 @@ def record(product: Product, cell: str, report: Path) -> int:
         bad = kinds.keys() & {"failure", "error"}
         outcome = "failed" if bad else f"skipped: {kinds['skipped']}" if "skipped" in kinds else "passed"
         outcomes[f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"] = outcome
+    today = datetime.now(timezone.utc).date().isoformat()
+    before: dict[str, Any] = document.get(cell, {}) if again else {}
+    failed = Counter(outcome.partition(":")[0] for outcome in outcomes.values())["failed"]
+    others = {
+        name: outcome for name, outcome in before.get("tests", {}).items() if name.partition("::")[0] not in again
+    }
+    outcomes = {**others, **outcomes}
     counts = Counter(outcome.partition(":")[0] for outcome in outcomes.values())
     document[cell] = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        "date": before.get("date", today),
+        "again": {**before.get("again", {}), **dict.fromkeys(again, today)},
         "python": platform.python_version(),
         "packages": _packages(product, cell),
         "counts": dict(counts),
@@ -44,7 +56,7 @@ def record(product: Product, cell: str, report: Path) -> int:
     }
     into.parent.mkdir(parents=True, exist_ok=True)
     into.write_text(json.dumps(dict(sorted(document.items())), indent=1) + "\n", encoding="utf-8")
-    return counts["failed"]
+    return failed
 
 
 def _packages(product: Product, cell: str) -> dict[str, str]:

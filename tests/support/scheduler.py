@@ -2,8 +2,9 @@
 A real scheduler's loop in this process: ``python -m support.scheduler DAG_ID RUN_ID … [--frames]``.
 
 Makes these runs and loops until all are final. Prints one line of JSON: CPU seconds of the loop's own thread and of the
-reader's, what the reader kept in memory, and, with ``--frames``, which functions of dagtrace ran on the loop's thread.
-Nothing is executed, so the DAG must have nothing to execute; no API server is needed.
+reader's, what the reader kept in memory, and, with ``--frames``, which functions of dagtrace ran on the loop's thread
+and the CPU seconds of that thread they took. Nothing is executed, so the DAG must have nothing to execute; no API
+server is needed.
 """
 
 # pyright: reportPrivateUsage=false
@@ -13,7 +14,7 @@ import importlib
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import func, select
 
+import airflow
 import dagtrace
 
 
 OURS = str(Path(dagtrace.__file__).parent)
+THEIRS = str(Path(airflow.__file__).parent)
 AFTERWARDS = 4.0
 """Seconds the loop goes on when all runs are final, so that the reader looks once more and delivers."""
 
@@ -38,11 +41,16 @@ class Probe:
     def __init__(self, *, frames: bool) -> None:
         self.in_loop: Counter[str] = Counter()
         self.last: Counter[str] = Counter()
+        self.cpu_in_loop: defaultdict[str, float] = defaultdict(float)
+        self.last_cpu: defaultdict[str, float] = defaultdict(float)
         self.looks: list[dict[str, float]] = []
         self.loop_cpu = 0.0
         self._frames = frames
         self._began: float | None = None
         self._finished: float | None = None
+        self._ours: Any = None
+        self._theirs: Any = None
+        self._since = 0.0
 
     def watch(self) -> None:
         """Wrap the loop's body, and the reader's look where dagtrace is on."""
@@ -71,6 +79,9 @@ class Probe:
         # be the end of it, when the reader is stopped.
         self.in_loop.update(self.last)
         self.last.clear()
+        for name, cpu in self.last_cpu.items():
+            self.cpu_in_loop[name] += cpu
+        self.last_cpu.clear()
         now = time.thread_time()
         if self._began is None:
             self._began = now
@@ -85,8 +96,25 @@ class Probe:
             runner.num_runs = 1
 
     def _count(self, frame: Any, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(OURS):
-            self.last[frame.f_code.co_name] += 1
+        """Count calls of ours, and the time of the outermost, without that of Airflow's code that they call."""
+        if event == "call":
+            file, name = frame.f_code.co_filename, frame.f_code.co_name
+            if file.startswith(OURS):
+                self.last[name] += 1
+                if self._ours is None:
+                    self._ours, self._since = frame, time.thread_time()
+            elif self._ours is not None and self._theirs is None and file.startswith(THEIRS):
+                self._spend()
+                self._theirs = frame
+        elif event == "return":
+            if frame is self._theirs:
+                self._theirs, self._since = None, time.thread_time()
+            elif frame is self._ours:
+                self._spend()
+                self._ours = None
+
+    def _spend(self) -> None:
+        self.last_cpu[self._ours.f_code.co_name] += time.thread_time() - self._since
 
 
 def main() -> None:
@@ -104,6 +132,7 @@ def main() -> None:
             {
                 "in_loop": probe.in_loop,
                 "at_its_end": probe.last,
+                "cpu_in_loop": probe.cpu_in_loop,
                 "loop_cpu": probe.loop_cpu,
                 "looks": probe.looks,
             }

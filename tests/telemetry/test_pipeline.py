@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -402,6 +403,57 @@ def test_a_refused_batch_is_counted_and_said_with_its_reason(
     ]
 
 
+def test_an_exporter_that_raises_what_others_say_is_no_error(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Exporters up to 1.30 raise where nobody listens: that is a loss with its reason, and no error of ours."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:4318/v1/traces")
+    stub.answer = requests.ConnectionError("nobody listens")
+    telemetry.tell(_span(1), _span(2))
+    assert telemetry.flush() is False
+    assert (_current()._lost, _current()._in_hand, guard.errors) == (2, 0, {})
+    assert _messages(caplog) == [
+        "2 spans could not be delivered to http://collector:4318/v1/traces: ConnectionError: nobody listens",
+    ]
+
+
+def test_metrics_that_nobody_takes_are_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The metrics' exporter of 1.30 raises, too, and that is said like a loss of spans."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+
+    class Raises:
+        def export(self, _data: object) -> None:
+            raise requests.ConnectionError("nobody listens")
+
+    def exporter(_options: Options) -> Any:
+        return Raises()
+
+    monkeypatch.setattr(destination, "metric_exporter", exporter)
+    telemetry.measure(Point(AIRFLOW_DAG_RUN_COUNT, 1, {}))
+    assert telemetry.flush() is False
+    assert guard.errors == {}
+    [warning] = _messages(caplog)
+    assert warning.startswith("metrics could not be delivered")
+    assert warning.endswith(": ConnectionError: nobody listens")
+
+
+def test_a_destination_that_refuses_and_then_hangs_is_one_warning(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A collector that is away refuses one batch and lets the last flush wait in vain: one line within a minute."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:4318/v1/traces")
+    stub.answer, stub.says = SpanExportResult.FAILURE, "refused"
+    telemetry.tell(_span(1))
+    assert telemetry.flush() is False
+    stub.gate.clear()
+    telemetry.tell(_span(2))
+    assert telemetry.flush(0.05) is False
+    assert _messages(caplog) == ["1 spans could not be delivered to http://collector:4318/v1/traces: refused"]
+
+
 def test_a_folder_that_cannot_be_written_is_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -479,6 +531,7 @@ def test_no_warning_tells_a_password(
         stub.answer = answer
         telemetry.tell(_span(1))
         telemetry.flush()
+    guard._said.clear()  # a minute later
     stub.answer = SpanExportResult.SUCCESS
     stub.gate.clear()
     telemetry.tell(_span(1))

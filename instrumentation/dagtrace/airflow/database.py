@@ -98,9 +98,10 @@ class Database:
         return found
 
     def begun(self, since: datetime) -> set[Key]:
-        """Return the runs of which a task began to run since a moment; the log has an index on its time."""
+        """Return the runs that began to run, or were cleared, since a moment; the log has an index on its time."""
         log = self._log.c
-        query = select(log.dag_id, log.run_id).where(log.dttm >= since, log.event == compat.RUNNING).distinct()
+        begins = log.event.in_(compat.BEGINS_AGAIN)
+        query = select(log.dag_id, log.run_id).where(log.dttm >= since, begins).distinct()
         return {(row.dag_id, row.run_id) for row in self._all(query.limit(_MOST_BEGUN)) if row.run_id is not None}
 
     def changed(self, keys: Iterable[Key], since: datetime) -> Iterator[tuple[Instance, datetime]]:

@@ -118,7 +118,7 @@ class Reader:
 
     def _begun(self) -> set[Key]:
         """
-        Return the runs of which a task began since the last look.
+        Return the runs of which a task began, or that were cleared, since the last look.
 
         A run that was cleared, and had ended again before anybody looked, is neither open nor new; its tasks are known
         to have begun. Not before this reader did: the one before it has told those.

@@ -58,6 +58,10 @@ def _number(variable: str, default: int) -> int:
     return int(value)
 
 
+_AWAY = "away"
+"""Of a destination that refuses, and of one that does not answer in time: one line a minute, whichever comes first."""
+
+
 class _Asked:
     """Somebody waits for a flush, and how it went."""
 
@@ -139,7 +143,7 @@ class Pipeline:
         self.budget -= time.monotonic() - started
         if not finished:
             guard.say_at_most_once_a_minute(
-                "flush",
+                _AWAY,
                 "telemetry was not delivered within DAGTRACE_FLUSH_TIMEOUT=%g s%s; %d spans were still to go",
                 self._full_budget,
                 f" to {destination.shown('TRACES')}" if destination.endpoint("TRACES") else "",
@@ -190,10 +194,9 @@ class Pipeline:
                 self._in_hand = 0
 
     def _export(self, batch: list[ReadableSpan]) -> None:
-        destination.HUSH.reason = ""
-        if self._spans is not None and self._spans.export(batch) is not SpanExportResult.SUCCESS:
+        if self._spans is not None and (reason := _refusal(self._spans, batch, SpanExportResult.SUCCESS)) is not None:
             self._failed = True
-            self._lose(len(batch), destination.HUSH.reason)
+            self._lose(len(batch), reason)
 
     def _save(self, batch: list[ReadableSpan]) -> None:
         """Send what can be encoded of a batch that could not; where that is all of it, the fault is not the spans'."""
@@ -218,10 +221,9 @@ class Pipeline:
         data = self.meter.collect()
         if data is None or self._metrics is None:
             return
-        destination.HUSH.reason = ""
-        if self._metrics.export(data) is not MetricExportResult.SUCCESS:
+        if (reason := _refusal(self._metrics, data, MetricExportResult.SUCCESS)) is not None:
             self._failed = True
-            self._complain("metrics", destination.HUSH.reason)
+            self._complain("metrics", reason)
 
     def _tell_own_health(self) -> None:
         now = {"errors": sum(guard.errors.values()), "lost": self._lost}
@@ -239,12 +241,26 @@ class Pipeline:
         if where is None and not reason:
             return  # local files have said themselves why they cannot be written
         guard.say_at_most_once_a_minute(
-            "lost",
+            _AWAY,
             "%s could not be delivered%s: %s",
             what,
             f" to {where}" if where else "",
             reason or "no reason given",
         )
+
+
+def _refusal(exporter: Any, what: Any, success: object) -> str | None:
+    """
+    Export; return why the destination did not take it, None where it did.
+
+    An endpoint that cannot be reached is an answer like another in newer exporters, which say it in a log line and
+    return FAILURE; older ones (1.30) let the exception of requests pass, which is an OSError.
+    """
+    destination.HUSH.reason = ""
+    try:
+        return None if exporter.export(what) is success else destination.HUSH.reason
+    except OSError as error:
+        return mask(f"{type(error).__name__}: {error}")[:300]
 
 
 def preload(options: Options) -> None:

@@ -72,6 +72,12 @@ BETWEEN_POKES = "up_for_reschedule"
 
 RUNNING = "running"
 
+BEGINS_AGAIN = (RUNNING, "post_clear_task_instances", "clear_dag_run")
+"""
+Events of the audit log (``log.event``) by which a run that had ended may be at work again: a task began, or the REST
+API, and with it the UI, cleared it. 3.0 and 3.1 do not write the first.
+"""
+
 FAILED_STATES = ("failed", "up_for_retry")
 """What a supervisor reports of a process that failed, by its exit code or by its word."""
 
