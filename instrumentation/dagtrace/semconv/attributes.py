@@ -158,6 +158,33 @@ AIRFLOW_ASSET_URI: Final = "airflow.asset.uri"
 AIRFLOW_TRIGGER_NAME: Final = "airflow.trigger.name"
 """string: Class name of the trigger a deferred task waits for."""
 
+AIRFLOW_DAG_FILE_PATH: Final = "airflow.dag_file.path"
+"""string: A DAG file, relative to its bundle (Airflow 2: to the DAGs folder); (others) stands for those beyond the first thousand."""
+
+AIRFLOW_DAG_BUNDLE_NAME: Final = "airflow.dag.bundle_name"
+"""string: The DAG bundle a file is in (Airflow 3), else empty."""
+
+AIRFLOW_DAG_FILE_DAGS: Final = "airflow.dag_file.dags"
+"""int: DAGs that were found in a file."""
+
+AIRFLOW_DAG_FILE_IMPORT_ERRORS: Final = "airflow.dag_file.import_errors"
+"""int: Errors by which DAGs of a file could not be loaded."""
+
+AIRFLOW_DAG_FILE_DB_QUERIES: Final = "airflow.dag_file.db_queries"
+"""int: SQL statements that were run to parse a file and to store the result."""
+
+AIRFLOW_DAG_FILE_API_CALLS: Final = "airflow.dag_file.api_calls"
+"""int: Requests to Airflow's API while a file was parsed; in Airflow 2, reads of its database for the same."""
+
+AIRFLOW_DAG_FILE_REPEATED_STATEMENTS: Final = "airflow.dag_file.repeated_statements"
+"""string[]: Statements that ran 10 times or more in one parse, the most frequent first: operation and table; with DAGTRACE_CAPTURE=sql the text without its values."""
+
+AIRFLOW_DAG_FILE_REPEATED_COUNTS: Final = "airflow.dag_file.repeated_counts"
+"""int[]: How often each of them ran."""
+
+AIRFLOW_API_CALL_PURPOSE: Final = "airflow.api_call.purpose"
+"""string: What a request to Airflow's API is for: variable, connection, xcom or other."""
+
 DAGTRACE_ASYNC: Final = "dagtrace.async"
 """boolean: The span may outlast its parent: nobody waits for it."""
 
