@@ -59,6 +59,21 @@ AIRFLOW_DAG_RUN_PARTITION_DATE: Final = "airflow.dag_run.partition_date"
 AIRFLOW_DAG_RUN_BUNDLE_VERSION: Final = "airflow.dag_run.bundle_version"
 """string: Version of the DAG bundle (Airflow 3)."""
 
+AIRFLOW_CRITICAL_PATH_TRIES: Final = "airflow.critical_path.tries"
+"""string[]: The tries that decided when the run ended, in order; each waited for the one before it."""
+
+AIRFLOW_CRITICAL_PATH_WORKING: Final = "airflow.critical_path.working"
+"""double: Seconds the run was within those tries; of a deferred one, also while it was deferred."""
+
+AIRFLOW_CRITICAL_PATH_WAITING: Final = "airflow.critical_path.waiting"
+"""double: Seconds it was not: retry delays, scheduler, pool and executor, from the run's start to its end."""
+
+AIRFLOW_CRITICAL_PATH_OTHER_TRIES: Final = "airflow.critical_path.other_tries"
+"""string[]: Tries beside that path, those with the least slack first."""
+
+AIRFLOW_CRITICAL_PATH_OTHER_SLACK: Final = "airflow.critical_path.other_slack"
+"""double[]: Seconds by which each of them could have ended later, and the run no later."""
+
 AIRFLOW_TASK_ID: Final = "airflow.task_id"
 """string: The task's id."""
 
