@@ -40,7 +40,7 @@ class Parse:
     """From the start of the process that parsed it until its result was taken; Airflow's own ``last_duration``."""
     dags: int
     import_errors: int
-    """In Airflow 2 1, too, where that process died without a result."""
+    """1, too, where the process was killed because it took too long, and in Airflow 2 where it died."""
     tally: Tally = field(default_factory=Tally)
 
 

@@ -21,7 +21,7 @@ from dagtrace.telemetry.guard import guarded
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dagtrace.airflow.dag_files import Parse
 
@@ -47,12 +47,12 @@ class _Teller:
             self._told[key] = parse
             telemetry.tell(dag_files.span(parse, host_name(), sql="sql" in options().capture))
 
-    def forget(self, there: set[tuple[str, str]]) -> None:
-        """Set the gauges of files that are gone to 0."""
+    def forget(self, there: Iterable[tuple[str, str]]) -> None:
+        """Once a minute, set the gauges of files that are gone to 0; ``there`` are those that are not."""
         if time.monotonic() - self._cleaned < _EVERY:
             return
         self._cleaned = time.monotonic()
-        for bundle, path in self._told.keys() - there:
+        for bundle, path in self._told.keys() - set(there):
             telemetry.measure(*dag_files.state(path, bundle, 0, 0))
             del self._told[bundle, path]
 
@@ -117,7 +117,11 @@ def around_persist(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, 
 
 
 def around_collect(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap ``DagFileProcessorManager._collect_results`` of Airflow 3: tell the files whose processes ended."""
+    """
+    Wrap what takes processes from ``DagFileProcessorManager._processors``: tell their files.
+
+    That is ``_kill_timed_out_processors`` and, in Airflow 3, ``_collect_results``.
+    """
     before = _processors(instance)
     result = wrapped(*args, **kwargs)
     if before:
@@ -137,13 +141,12 @@ def _tell_collected(manager: Any, before: dict[Any, Any]) -> None:
         if left.get(file) is process:
             continue
         tally = take(process)
-        if process.parsing_result is not None:
-            tally.add(take(process.parsing_result))
+        result = compat.result_of(process)
+        if result is not None:
+            tally.add(take(result))
         if not compat.only_callbacks(process):
-            _teller.tell(compat.parse_of(file, manager._file_stats[file], tally))
-    if not left:
-        _tallies.clear()  # of processes that were killed
-    _teller.forget({(file.bundle_name, str(file.rel_path)) for file in manager._file_stats})
+            _teller.tell(compat.parse_of(file, manager, tally))
+    _teller.forget(compat.file_key(file, manager) for file in manager._file_stats)
 
 
 class _Result(tuple[int, int, int]):  # noqa: SLOT001 - it is to carry more
@@ -177,8 +180,6 @@ def around_taken(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ..
 
 @guarded
 def _tell_taken(manager: Any, processor: Any) -> None:
-    path = processor.file_path
     tally = getattr(processor.result, "tally", None) or Tally()
-    folder = manager.get_dag_directory()
-    _teller.tell(compat.parse_of_2(path, folder, manager._file_stats[path], tally))
-    _teller.forget({("", compat.relative(known, folder)) for known in manager._file_stats})
+    _teller.tell(compat.parse_of(processor.file_path, manager, tally))
+    _teller.forget(compat.file_key(file, manager) for file in manager._file_stats)

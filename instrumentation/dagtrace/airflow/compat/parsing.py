@@ -26,11 +26,13 @@ def patches() -> list[Patch]:
     from dagtrace.airflow import parsing
 
     loop = Patch(_MANAGER, "DagFileProcessorManager._run_parsing_loop", parsing.around_loop)
+    killed = Patch(_MANAGER, "DagFileProcessorManager._kill_timed_out_processors", parsing.around_collect)
     if not compat.TASK_SDK:
         return [
             loop,
             Patch(PROCESSOR, "DagFileProcessor.process_file", parsing.around_file),
             Patch(_MANAGER, "DagFileProcessorManager._collect_results_from_processor", parsing.around_taken),
+            killed,
             *reads_patches(),
         ]
     stores = "DagFileProcessorManager.persist_parsing_result" if compat.VERSION >= (3, 3) else "process_parse_results"
@@ -39,6 +41,7 @@ def patches() -> list[Patch]:
         requests_patch(),
         Patch(_MANAGER, stores, parsing.around_persist),
         Patch(_MANAGER, "DagFileProcessorManager._collect_results", parsing.around_collect),
+        killed,
     ]
 
 
@@ -68,40 +71,37 @@ def purpose(message: Any) -> str | None:
     return next((word.lower() for word in ("Variable", "Connection", "XCom") if word in name), "other")
 
 
+def result_of(process: Any) -> Any:
+    """Return what Airflow 3's parser sent; Airflow 2's has told what it asked for with its result."""
+    return process.parsing_result if compat.TASK_SDK else None
+
+
 def only_callbacks(process: Any) -> bool:
-    """Return whether a process ran callbacks and stored nothing; before 3.1 Airflow does not know."""
+    """Return whether a process ran callbacks and parsed nothing; before 3.1 Airflow does not know."""
     return bool(getattr(process, "had_callbacks", False)) and process.parsing_result is None
 
 
-def parse_of(file: Any, stat: Any, tally: Tally) -> Parse:
-    """Return a parse as Airflow 3's dag processor has it (``DagFileInfo``, ``DagFileStat``)."""
-    return dag_files.Parse(
-        path=str(file.rel_path),
-        bundle=file.bundle_name,
-        end_ns=time.time_ns(),
-        seconds=stat.last_duration or 0.0,
-        dags=stat.num_dags,
-        import_errors=stat.import_errors,
-        tally=tally,
-    )
-
-
-def parse_of_2(path: str, folder: Any, stat: Any, tally: Tally) -> Parse:
-    """Return a parse as Airflow 2's manager has it."""
-    return dag_files.Parse(
-        path=relative(path, folder),
-        bundle="",
-        end_ns=time.time_ns(),
-        seconds=stat.last_duration.total_seconds(),
-        dags=stat.num_dags,
-        import_errors=abs(stat.import_errors),  # -1: the process died
-        tally=tally,
-    )
-
-
-def relative(path: str, folder: Any) -> str:
-    """Return a file's path within the DAGs folder."""
+def file_key(file: Any, manager: Any) -> tuple[str, str]:
+    """Return a file's bundle and path: of a ``DagFileInfo``, in Airflow 2 of its whole path."""
+    if compat.TASK_SDK:
+        return file.bundle_name, str(file.rel_path)
     try:
-        return str(Path(path).relative_to(folder))
+        return "", str(Path(file).relative_to(manager.get_dag_directory()))
     except ValueError:
-        return Path(path).name
+        return "", Path(file).name
+
+
+def parse_of(file: Any, manager: Any, tally: Tally) -> Parse:
+    """Return the last parse of a file as the dag processor has it (``DagFileStat``)."""
+    stat = manager._file_stats[file]
+    bundle, path = file_key(file, manager)
+    took = stat.last_duration or 0.0  # Airflow 2 has a timedelta
+    return dag_files.Parse(
+        path=path,
+        bundle=bundle,
+        end_ns=time.time_ns(),
+        seconds=took if isinstance(took, (int, float)) else took.total_seconds(),
+        dags=stat.num_dags,
+        import_errors=abs(stat.import_errors),  # Airflow 2 has -1 where the process died
+        tally=tally,
+    )
