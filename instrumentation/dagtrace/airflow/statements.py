@@ -30,25 +30,26 @@ _MOST = 500
 _LONGEST = 2_000
 """Characters of a statement that are looked at: a bulk insert may have millions."""
 
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
-_VALUE = re.compile(r"'(?:[^']|'')*'?|%\(\w+\)s|%s|\$\d+|(?<![:\w]):[a-zA-Z_]\w*|(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
-_LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)(?:\s*,\s*\(\s*\?(?:\s*,\s*\?)*\s*\))*")
-_OPERATION = re.compile(r"\A\W*(\w+)")
-_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(?:ONLY\s+)?([\w.\"`\[\]]+)", re.IGNORECASE)
+# Not compiled here: every process of Airflow imports this, and few ever see a statement. ``re`` keeps what it compiled.
+_COMMENT = r"(?s)/\*.*?\*/|--[^\n]*"
+_VALUE = r"'(?:[^']|'')*'?|%\(\w+\)s|%s|\$\d+|(?<![:\w]):[a-zA-Z_]\w*|(?<![\w.])-?\d+(?:\.\d+)?(?!\w)"
+_LIST = r"\(\s*\?(?:\s*,\s*\?)*\s*\)(?:\s*,\s*\(\s*\?(?:\s*,\s*\?)*\s*\))*"
+_OPERATION = r"\A\W*(\w+)"
+_TABLE = r"(?i)\b(?:FROM|INTO|UPDATE|JOIN)\s+(?:ONLY\s+)?([\w.\"`\[\]]+)"
 
 
 @lru_cache(maxsize=4096)
 def normalise(statement: str) -> str:
     """Return a statement without its values, so that one in a loop is the same each time it runs."""
-    text = _VALUE.sub("?", _COMMENT.sub(" ", statement[:_LONGEST]))
-    return " ".join(_LIST.sub("(?)", text).split())
+    text = re.sub(_VALUE, "?", re.sub(_COMMENT, " ", statement[:_LONGEST]))
+    return " ".join(re.sub(_LIST, "(?)", text).split())
 
 
 @lru_cache(maxsize=4096)
 def summary(statement: str) -> str:
     """Return operation and first table (``SELECT variable``): what may be told of a statement whose text may not."""
-    operation = _OPERATION.search(statement)
-    table = _TABLE.search(statement)
+    operation = re.search(_OPERATION, statement)
+    table = re.search(_TABLE, statement)
     found = (operation[1].upper() if operation else "", table[1] if table else "")
     return re.sub(r"[\"`\[\]]", "", " ".join(filter(None, found)))
 
