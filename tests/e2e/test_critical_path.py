@@ -35,6 +35,7 @@ def test_a_run_says_what_decided_its_end(in_process: InProcess) -> None:
     took = {
         (row["task_id"], row["map_index"], row["try_number"]): (row["end_date"] - row["start_date"]).total_seconds()
         for row in rows
+        if row["start_date"] is not None  # skipped, in Airflow 2
     }
     (trace,) = [trace for trace in read(done.traces) if trace.roots[0].span.name == "dag_run small"]
     span = trace.roots[0].span

@@ -39,9 +39,9 @@ def run(
     above: dict[str, set[str]] = {}
     beside: dict[str, set[str]] = {}
     for row in rows:
-        began = followed.first_start(row) or row.start_date
-        if began is None or row.end_date is None:
+        if row.start_date is None or row.end_date is None:
             continue
+        began = min(row.start_date, followed.first_start(row) or row.start_date)  # as its span begins
         start, end = began.timestamp(), row.end_date.timestamp()
         steps.append(Step(row.task_id, row.map_index, row.try_number, min(start, end), end))
         task = versions[row.dag_version_id].references.get(row.task_id)
