@@ -78,6 +78,13 @@ def test_the_first_poke_begins_a_try(followed: Followed) -> None:
     assert attributes(followed, [row])[names.AIRFLOW_CRITICAL_PATH_WORKING] == 25
 
 
+def test_a_start_that_only_the_process_knows(followed: Followed) -> None:
+    """Airflow 2's ``dag.test()`` stores no start of a task; its process took the time."""
+    row = a_try("a", None, 28)
+    followed.began(row.span_id(followed.run.who), at(3))
+    assert attributes(followed, [row])[names.AIRFLOW_CRITICAL_PATH_WORKING] == 25
+
+
 def test_only_this_generation_counts(followed: Followed) -> None:
     """Tries that ended before the run was cleared, and those that never ran, are on nobody's path."""
     rows = [a_try("a", -100, -50), a_try("b", 1, 28), a_try("c", None, 28)]

@@ -39,10 +39,10 @@ def run(
     above: dict[str, set[str]] = {}
     beside: dict[str, set[str]] = {}
     for row in rows:
-        if row.start_date is None or row.end_date is None:
+        began = [moment for moment in (row.start_date, followed.first_start(row)) if moment is not None]
+        if not began or row.end_date is None:
             continue
-        began = min(row.start_date, followed.first_start(row) or row.start_date)  # as its span begins
-        start, end = began.timestamp(), row.end_date.timestamp()
+        start, end = min(began).timestamp(), row.end_date.timestamp()  # as its span begins
         steps.append(Step(row.task_id, row.map_index, row.try_number, min(start, end), end))
         task = versions[row.dag_version_id].references.get(row.task_id)
         if task is not None:
