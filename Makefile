@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 OLDEST := 2.11.2 3.0.6
 OLDEST_SPARK := 3.5.9
 ZOO    := $(patsubst %,tests/spark/test_%.py,numbers scenes workload)
-ROWS   := $(patsubst %,tests/e2e/test_%.py,fates hands kinds links imports)
+ROWS   := $(patsubst %,tests/e2e/test_%.py,fates hands kinds links imports parsing)
 
 .PHONY: demo test test-unit test-real test-matrix test-oldest test-spark-oldest lint format names bench clean help
 help: ## this list

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from dagtrace.semconv.metrics import Metric
 
-Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[int]"
+Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[int] | Sequence[float]"
 Attributes: TypeAlias = Mapping[str, Value]
 
 

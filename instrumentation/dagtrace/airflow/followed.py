@@ -84,6 +84,11 @@ class Followed:
         self.last_end_ns = max(self.last_end_ns, facts.try_end_ns(self.run, row))
         return span_id not in self.told
 
+    def began(self, span_id: int, first: datetime | None) -> None:
+        """Take note of a try's first poke, however that was found."""
+        if first is not None:
+            self._first.setdefault(span_id, first)
+
     def first_start(self, row: Try) -> datetime | None:
         """Return when a try's first poke started, if that was seen."""
         return self._first.get(row.span_id(self.run.who)) if self._first else None

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, dag_test, facts, native
+from dagtrace.airflow import compat, dag_test, explained, facts, native
 from dagtrace.airflow.carriers import Carriers
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dagtrace.airflow.linking import Linker
     from dagtrace.airflow.runs import RunIdentity
     from dagtrace.airflow.watermark import Watermark
-    from dagtrace.record import Link
+    from dagtrace.record import Link, SpanRecord
 
 _CHECKPOINT = 10.0
 """
@@ -213,12 +213,20 @@ class Reader:
                 before = self._link_to(key, old)
             span_id = row.span_id(run.who)
             first = dag_test.began(span_id) or followed.first_start(row) or rescheduled.get((key, row))
+            followed.began(span_id, first)
             group = versions[row.dag_version_id].groups.get(row.task_id)
             row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
             telemetry.measure(*facts.try_points(run, row))
+
+    def _explained(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> SpanRecord:
+        """Return a run's span with what its time went into; without that, it is told all the same."""
+        with guard("explaining a run"):
+            versions = self._versions.of(row.dag_version_id for row in rows)  # known since the tries were told
+            return explained.run(record, followed, rows, versions)
+        return record
 
     def _links_of(self, new: list[tuple[Run, Try]], versions: Mapping[str | None, DagVersion]) -> dict[int, list[Link]]:
         """Return links by span id; without them, spans are told all the same."""
@@ -249,11 +257,12 @@ class Reader:
         if cleared is not None:
             followed.close(cleared)
         followed.over = True
-        self._tell_tries(
-            (key, row)
-            for key, row in self._database.tries([key])
+        rows = [
+            row
+            for _, row in self._database.tries([key])
             if cleared is None or cleared.start_date is None or not facts.belongs(cleared, row)
-        )
+        ]
+        self._tell_tries((key, row) for row in rows)
         owners, tags = self._database.describe(followed.run)
         run = dataclasses.replace(followed.run, owners=owners, tags=tags)
         past = self._past.pop(key, [])
@@ -266,7 +275,8 @@ class Reader:
         else:
             before = past[-1].who if past and past[-1].who != run.who else None
             end_ns = followed.last_end_ns
-            telemetry.tell(facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled))
+            record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
+            telemetry.tell(self._explained(record, followed, rows))
         telemetry.measure(*facts.run_points(run))
         del self._open[key]
         self._carriers.forget(key)

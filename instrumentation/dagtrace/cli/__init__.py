@@ -39,6 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     spark.add_argument("--submit", action="store_true", help="as options of spark-submit, in one line")
     spark.add_argument("--jar", action="store_true", help="only the path of the listener's jar")
 
+    parse = commands.add_parser("parse", help="what each DAG file costs to parse; a gate for CI")
+    parse.add_argument("folder", metavar="DAGS_FOLDER")
+    parse.add_argument("--max-seconds", type=float, metavar="S", help="exit with 1 where a file takes longer")
+    parse.add_argument("--max-queries", type=int, metavar="N", help="... where a file needs more SQL statements")
+    parse.add_argument("--max-calls", type=int, metavar="N", help="... where it asks Airflow's API more often")
+    parse.add_argument("--max-errors", type=int, metavar="N", default=0, help="... has more import errors (default: 0)")
+    parse.add_argument("--json", action="store_true", help="the same for programs: one JSON array")
+
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "view":
@@ -49,6 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from dagtrace.cli.spark_conf import run as run_spark_conf
 
             return run_spark_conf(submit=arguments.submit, jar=arguments.jar)
+        if arguments.command == "parse":
+            from dagtrace.cli.parse import Limits
+            from dagtrace.cli.parse import run as run_parse
+
+            limits = Limits(arguments.max_seconds, arguments.max_queries, arguments.max_calls, arguments.max_errors)
+            return run_parse(arguments.folder, limits, as_json=arguments.json)
         from dagtrace.cli.demo import run as run_demo
 
         return run_demo(arguments.folder)

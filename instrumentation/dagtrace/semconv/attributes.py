@@ -59,6 +59,21 @@ AIRFLOW_DAG_RUN_PARTITION_DATE: Final = "airflow.dag_run.partition_date"
 AIRFLOW_DAG_RUN_BUNDLE_VERSION: Final = "airflow.dag_run.bundle_version"
 """string: Version of the DAG bundle (Airflow 3)."""
 
+AIRFLOW_CRITICAL_PATH_TRIES: Final = "airflow.critical_path.tries"
+"""string[]: The tries that decided when the run ended, in order; each waited for the one before it."""
+
+AIRFLOW_CRITICAL_PATH_WORKING: Final = "airflow.critical_path.working"
+"""double: Seconds the run was within those tries; of a deferred one, also while it was deferred."""
+
+AIRFLOW_CRITICAL_PATH_WAITING: Final = "airflow.critical_path.waiting"
+"""double: Seconds it was not: retry delays, scheduler, pool and executor, from the run's start to its end."""
+
+AIRFLOW_CRITICAL_PATH_OTHER_TRIES: Final = "airflow.critical_path.other_tries"
+"""string[]: Tries beside that path, those with the least slack first."""
+
+AIRFLOW_CRITICAL_PATH_OTHER_SLACK: Final = "airflow.critical_path.other_slack"
+"""double[]: Seconds by which each of them could have ended later, and the run no later."""
+
 AIRFLOW_TASK_ID: Final = "airflow.task_id"
 """string: The task's id."""
 
@@ -157,6 +172,33 @@ AIRFLOW_ASSET_URI: Final = "airflow.asset.uri"
 
 AIRFLOW_TRIGGER_NAME: Final = "airflow.trigger.name"
 """string: Class name of the trigger a deferred task waits for."""
+
+AIRFLOW_DAG_FILE_PATH: Final = "airflow.dag_file.path"
+"""string: A DAG file, relative to its bundle (Airflow 2: to the DAGs folder); (others) stands for those beyond the first thousand."""
+
+AIRFLOW_DAG_BUNDLE_NAME: Final = "airflow.dag.bundle_name"
+"""string: The DAG bundle a file is in (Airflow 3), else empty."""
+
+AIRFLOW_DAG_FILE_DAGS: Final = "airflow.dag_file.dags"
+"""int: DAGs that were found in a file."""
+
+AIRFLOW_DAG_FILE_IMPORT_ERRORS: Final = "airflow.dag_file.import_errors"
+"""int: Errors by which DAGs of a file could not be loaded."""
+
+AIRFLOW_DAG_FILE_DB_QUERIES: Final = "airflow.dag_file.db_queries"
+"""int: SQL statements that were run to parse a file and to store the result."""
+
+AIRFLOW_DAG_FILE_API_CALLS: Final = "airflow.dag_file.api_calls"
+"""int: Requests to Airflow's API while a file was parsed; in Airflow 2, reads of its database for the same."""
+
+AIRFLOW_DAG_FILE_REPEATED_STATEMENTS: Final = "airflow.dag_file.repeated_statements"
+"""string[]: Statements that ran 10 times or more in one parse, the most frequent first: operation and table; with DAGTRACE_CAPTURE=sql the text without its values."""
+
+AIRFLOW_DAG_FILE_REPEATED_COUNTS: Final = "airflow.dag_file.repeated_counts"
+"""int[]: How often each of them ran."""
+
+AIRFLOW_API_CALL_PURPOSE: Final = "airflow.api_call.purpose"
+"""string: What a request to Airflow's API is for: variable, connection, xcom or other."""
 
 DAGTRACE_ASYNC: Final = "dagtrace.async"
 """boolean: The span may outlast its parent: nobody waits for it."""

@@ -57,6 +57,46 @@ AIRFLOW_TASK_INSTANCE_COUNT: Final = Metric(
     ("airflow.dag_id", "airflow.task_id", "airflow.task_instance.operator", "airflow.task_instance.state"),
 )
 
+AIRFLOW_DAG_FILE_PARSE_DURATION: Final = Metric(
+    "airflow.dag_file.parse.duration",
+    "histogram",
+    "s",
+    "From the start of the process that parsed a DAG file until its result was taken, as Airflow counts it.",
+    ("airflow.dag_file.path", "airflow.dag.bundle_name"),
+)
+
+AIRFLOW_DAG_FILE_PARSE_DB_QUERIES: Final = Metric(
+    "airflow.dag_file.parse.db_queries",
+    "counter",
+    "{query}",
+    "SQL statements that were run to parse a DAG file and to store the result.",
+    ("airflow.dag_file.path", "airflow.dag.bundle_name"),
+)
+
+AIRFLOW_DAG_FILE_PARSE_API_CALLS: Final = Metric(
+    "airflow.dag_file.parse.api_calls",
+    "counter",
+    "{call}",
+    "Requests to Airflow's API while a DAG file was parsed; in Airflow 2, reads of its database for the same.",
+    ("airflow.dag_file.path", "airflow.dag.bundle_name", "airflow.api_call.purpose"),
+)
+
+AIRFLOW_DAG_FILE_IMPORT_ERRORS: Final = Metric(
+    "airflow.dag_file.import_errors",
+    "gauge",
+    "{error}",
+    "Errors by which DAGs of a file could not be loaded when it was last parsed.",
+    ("airflow.dag_file.path", "airflow.dag.bundle_name"),
+)
+
+AIRFLOW_DAG_FILE_DAGS: Final = Metric(
+    "airflow.dag_file.dags",
+    "gauge",
+    "{dag}",
+    "DAGs that were found in a file when it was last parsed.",
+    ("airflow.dag_file.path", "airflow.dag.bundle_name"),
+)
+
 DAGTRACE_ERRORS: Final = Metric(
     "dagtrace.errors",
     "counter",

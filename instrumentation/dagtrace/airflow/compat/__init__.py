@@ -90,6 +90,7 @@ TEST_TRIGGER = "test"
 def patches() -> list[Patch]:
     """Return the places to wrap."""
     from dagtrace.airflow import scheduler, trigger
+    from dagtrace.airflow.compat import parsing
 
     return [
         Patch("airflow.jobs.scheduler_job_runner", "SchedulerJobRunner._run_scheduler_loop", scheduler.around_loop),
@@ -97,6 +98,7 @@ def patches() -> list[Patch]:
         Patch("airflow.jobs.triggerer_job_runner", "TriggerRunner.run_trigger", trigger.around_run),
         *(_sdk_patches() if TASK_SDK else _airflow_2_patches()),
         *_native_patches(),
+        *parsing.patches(),
     ]
 
 

@@ -1,0 +1,63 @@
+"""The critical path on the span of a real run, against the rows of Airflow's database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dagtrace.cli.traces import read
+from dagtrace.semconv import attributes as names
+from support.cells import AIRFLOW
+
+
+if TYPE_CHECKING:
+    from support.dag_test import InProcess
+
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.skipif(AIRFLOW < (3,), reason="Airflow 2's `dags test` stores no start of a task, and no serialized DAG")
+def test_a_run_says_what_decided_its_end(in_process: InProcess) -> None:
+    """
+    Of a chain with a mapped task and a retry: the instance that ended last, both tries, and the seconds of each.
+
+    The last task was skipped, which the one before did while it ran.
+    """
+    done = in_process.test("small")
+    rows = done.query(
+        "select task_id, map_index, try_number, start_date, end_date from task_instance where dag_id = 'small' union "
+        "select task_id, map_index, try_number, start_date, end_date from task_instance_history where dag_id = 'small'"
+    )
+    last = max((row for row in rows if row["task_id"] == "double"), key=lambda row: row["end_date"])
+    steps = [
+        *(("numbers", -1, 1), ("double", last["map_index"], 1), ("flaky", -1, 1), ("flaky", -1, 2)),
+        *(("traced", -1, 1), ("stop_here", -1, 1)),
+    ]
+    took = {
+        (row["task_id"], row["map_index"], row["try_number"]): (row["end_date"] - row["start_date"]).total_seconds()
+        for row in rows
+    }
+    (trace,) = [trace for trace in read(done.traces) if trace.roots[0].span.name == "dag_run small"]
+    span = trace.roots[0].span
+    said: dict[str, Any] = dict(span.attributes)
+    assert said[names.AIRFLOW_CRITICAL_PATH_TRIES] == [
+        *("numbers", f"double[{last['map_index']}]", "flaky", "flaky (try 2)", "traced", "stop_here")
+    ]
+    working = said[names.AIRFLOW_CRITICAL_PATH_WORKING]
+    assert working == pytest.approx(sum(took[step] for step in steps), abs=1e-5)
+    waiting = said[names.AIRFLOW_CRITICAL_PATH_WAITING]
+    assert working + waiting == pytest.approx((span.end_ns - span.start_ns) / 1e9, abs=1e-3)
+    slack = dict(
+        zip(
+            said[names.AIRFLOW_CRITICAL_PATH_OTHER_TRIES],
+            said[names.AIRFLOW_CRITICAL_PATH_OTHER_SLACK],
+            strict=True,
+        )
+    )
+    expected = {
+        f"double[{row['map_index']}]": (last["end_date"] - row["end_date"]).total_seconds()
+        for row in rows
+        if row["task_id"] == "double" and row is not last
+    }
+    assert {name: slack[name] for name in expected} == pytest.approx(expected, abs=1e-5)
