@@ -59,6 +59,12 @@ attempt("missing path", lambda: spark.read.parquet("/nonexistent/path"))
 attempt("planning", lambda: sql("select 1 / 0").collect())
 attempt("optimizer", lambda: spark.range(3).join(spark.range(3).selectExpr("id b")).collect())
 attempt("execution", lambda: sql("select raise_error('x')").collect())
+from pyspark.sql.functions import udf  # types that do not parse are no queries: before 4.0 "long" is tried as a schema
+spark.range(1).select(udf(lambda x: x, "long")("id"))
+try:
+    spark.createDataFrame([(1,)], "no type < at all")
+except Exception as error:
+    print("TYPE", type(error).__name__)
 bus = spark.sparkContext._jsc.sc().listenerBus()
 bus.waitUntilEmpty(30000)
 found = spark._jsparkSession.sharedState().statusStore().executionsList()
@@ -104,6 +110,7 @@ def test_each_is_told_once(driver: Driver, told: dict[str, list[SpanRecord]], tr
     """15 refused queries, 15 failed spans; those with an execution are the ones that Spark's store has, one by one."""
     assert {name: len(spans) for name, spans in told.items()} == dict.fromkeys(truth["attempts"], 1)
     assert len(told) == 15
+    assert "TYPE ParseException" in driver.process.stdout, "a type that parses proves nothing"
     failed = [span for span in driver.spans if span.name == "spark.sql" and span.error is not None]
     executions = [span.attributes.get(names.SPARK_SQL_EXECUTION_ID) for span in failed]
     assert sorted(number for number in executions if isinstance(number, int)) == sorted(truth["failed"])

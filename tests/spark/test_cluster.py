@@ -12,7 +12,7 @@ import pytest
 
 from dagtrace.semconv import attributes as names
 from dagtrace.spark.attachment import CLASS, JAR
-from support.cluster import REPORT, Cluster, java_application
+from support.cluster import REPORT, SPARK, Cluster, java_application
 from support.drivers import PYTHON, spans_in
 from support.sink import Sink
 
@@ -45,6 +45,9 @@ spark.stop()
 """
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "hunter2"
+EXPORTS = "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED"
+OPENS = {} if SPARK.version() >= (4,) else {"spark.driver.defaultJavaOptions": EXPORTS}
+"""What a driver of Spark 3 needs on Java 17 where a standalone worker starts it."""
 
 
 class Lines(threading.Thread):
@@ -88,6 +91,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             "spark.eventLog.rolling.enabled": "false",
             "spark.eventLog.compress": "false",
             "spark.ui.port": "0",
+            **OPENS,
         }
         options = [text for pair in conf.items() for text in ("--conf", "=".join(pair))]
         done = cluster.submit("--deploy-mode", "cluster", "--class", "Report", *options, str(jar), str(page))

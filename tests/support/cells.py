@@ -104,7 +104,7 @@ PRODUCTS = {
             "4.1.4": "2026-11-20",
             "4.2.1": "2026-11-20",
         },
-        ("pandas<3", "pyarrow"),
+        ("pandas<3", "pyarrow", "grpcio", "grpcio-status", "googleapis-common-protos", "zstandard"),  # Connect's, too
         {},
     ),
 }

@@ -40,6 +40,10 @@ _KINDS = ("AnalysisException", "ParseException")
 _EXECUTION = "\n\tat org.apache.spark.sql.execution.SQLExecution$.withNewExecutionId("  # once for each
 # It makes the start event's text and plan, and plans for them: what fails there is followed by the end event alone.
 _PLANNING = re.compile(r"QueryExecution\.(?:explainString|executedPlan)\(.*\n\tat [\w.]+\.SQLExecution\$\.")
+# A text that is no data type is no query: PySpark before 4.0 takes every "long" of a UDF for a schema first.
+_TYPE = re.compile(
+    r"sql\.(?:types\.(?:StructType|DataType)\$?\.fromDDL|api\.python\.PythonSQLUtils\$?\.parseDataType)\("
+)
 _CALLED = "\n\tat py4j."  # below it are frames of whoever called Python, such as a micro-batch
 
 _LITERAL = re.compile(r"''.*?(?:''|$)")  # as the token the parser stumbled over: a literal's quotes and Spark's own
@@ -76,7 +80,7 @@ def _refused(error: Any) -> bool:
     """Whether it is an error of analysis or planning, and one that no started SQL execution has ended with."""
     stack = compat.jvm_stack(error).split("\nCaused by:", 1)[0].split(_CALLED, 1)[0]
     unstarted = len(_PLANNING.findall(stack))
-    if stack.count(_EXECUTION) > unstarted or compat.makes_execution(stack):
+    if _TYPE.search(stack) or stack.count(_EXECUTION) > unstarted or compat.makes_execution(stack):
         return False
     return unstarted > 0 or any(kind.__name__ in _KINDS for kind in type(error).__mro__)
 
