@@ -46,7 +46,7 @@ spark.stop()
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "hunter2"
 EXPORTS = "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED"
-OPENS = {} if SPARK.version() >= (4,) else {"spark.driver.defaultJavaOptions": EXPORTS}
+OPENS = {} if SPARK.version() >= (4,) else {"spark.driver.extraJavaOptions": EXPORTS}
 """What a driver of Spark 3 needs on Java 17 where a standalone worker starts it."""
 
 

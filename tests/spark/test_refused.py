@@ -15,6 +15,7 @@ import pytest
 
 from dagtrace.identity import SpanContext, _digest, spark_application
 from dagtrace.semconv import attributes as names
+from support.cells import PRODUCTS
 
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ def test_connect(drive: Callable[..., Driver], server: int, tmp_path: Path) -> N
 
 
 @pytest.mark.real
+@pytest.mark.skipif(PRODUCTS["spark"].version() < (4,), reason="before 4.0 Connect's server is a package of its own")
 def test_connect_to_a_server_in_this_process(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """``remote("local[2]")`` is a SparkContext like any other: one application, all below it, and one warning."""
     code = CONNECT.replace("sc://127.0.0.1:PORT/;user_id=somebody;x-api-token=hunter2", "local[2]")
