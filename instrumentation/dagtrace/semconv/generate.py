@@ -48,27 +48,16 @@ def _constant(name: str) -> str:
 
 
 def _python_attributes(attributes: list[dict[str, Any]]) -> str:
-    lines = [
-        f'"""Attribute names. {NOTE}"""',
-        "",
-        "from __future__ import annotations",
-        "",
-        "from typing import Final",
-        "",
-        "",
-    ]
-    for attribute in attributes:
-        lines += [
-            f'{_constant(attribute["id"])}: Final = "{attribute["id"]}"',
-            f'"""{attribute["type"]}: {attribute["brief"]}"""',
-            "",
-        ]
-    return "\n".join(lines)
+    return _constants("Attribute", [(a["id"], f"{a['type']}: {a['brief']}") for a in attributes])
 
 
 def _python_events(events: list[dict[str, Any]]) -> str:
+    return _constants("Event", [(event["name"], event["brief"]) for event in events])
+
+
+def _constants(what: str, named: list[tuple[str, str]]) -> str:
     lines = [
-        f'"""Event names. {NOTE}"""',
+        f'"""{what} names. {NOTE}"""',
         "",
         "from __future__ import annotations",
         "",
@@ -76,8 +65,8 @@ def _python_events(events: list[dict[str, Any]]) -> str:
         "",
         "",
     ]
-    for event in events:
-        lines += [f'{_constant(event["name"])}: Final = "{event["name"]}"', f'"""{event["brief"]}"""', ""]
+    for name, brief in named:
+        lines += [f'{_constant(name)}: Final = "{name}"', f'"""{brief}"""', ""]
     return "\n".join(lines)
 
 

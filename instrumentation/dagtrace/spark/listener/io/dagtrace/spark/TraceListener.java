@@ -285,6 +285,10 @@ public final class TraceListener extends SparkListener {
       mine = sender;
     }
     mine.finish();
+    if (outbox.lost.get() > 0) {
+      String why = problem().isEmpty() ? "a queue was full, or a stage began before the listener" : problem();
+      Log.warn(outbox.lost.get() + " Spark events or spans were lost (" + why + ")");
+    }
     System.getProperties().remove(ATTACHED + application.id, this);
   }
 
