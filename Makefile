@@ -25,7 +25,7 @@ test-unit: .venv/.dev
 test-real: .venv/.dev
 	$(RUN) pytest -m "real and not matrix and not full" --durations=15
 
-test-matrix: .venv/.dev ## all other rows on the newest Airflow: kinds, executors, neighbours, example DAGs, a thousand tries
+test-matrix: .venv/.dev ## all other rows on the newest Airflow and Spark: kinds, executors, neighbours, examples, clusters, any driver
 	$(RUN) pytest -m "matrix and not full" --durations=15
 
 test-oldest: .venv/.dev ## the rows that every version has, on the oldest Airflow of each line; side by side, they mostly wait

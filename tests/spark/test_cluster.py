@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dagtrace.record import SpanRecord
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.matrix]
 
 CLIENT = """
 import json, os, sys

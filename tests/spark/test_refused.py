@@ -69,6 +69,7 @@ def applications(done: Driver) -> list[SpanRecord]:
 
 
 @pytest.mark.real
+@pytest.mark.matrix
 def test_a_jvm_that_takes_no_class(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """One warning with the JVM's reason and what to do; the application below its parent, with the listener's id."""
     done = drive(refusal() + PROGRAM + FACTS + "spark.stop()", tmp_path, TRACEPARENT=PARENT)
@@ -96,6 +97,7 @@ def test_a_jvm_that_takes_no_class(drive: Callable[..., Driver], tmp_path: Path)
 
 
 @pytest.mark.real
+@pytest.mark.matrix
 def test_a_jvm_that_answers_nothing(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """Facts the JVM refuses are left out, the others stay; an exception nobody caught is the application's error."""
     denied = ("getProperties", "deployMode", "applicationAttemptId", "startTime", "sparkUser", "loadClass")
@@ -114,6 +116,7 @@ def test_a_jvm_that_answers_nothing(drive: Callable[..., Driver], tmp_path: Path
 
 
 @pytest.mark.real
+@pytest.mark.matrix
 def test_a_query_refused_in_a_jvm_that_refuses_us(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """A syntax error is a failed ``spark.sql`` below the application that Python tells."""
     attempt = "try:\n    spark.sql('select * FRM x')\nexcept Exception as error:\n    print('RAISED', type(error))\n"
@@ -125,6 +128,7 @@ def test_a_query_refused_in_a_jvm_that_refuses_us(drive: Callable[..., Driver], 
 
 
 @pytest.mark.real
+@pytest.mark.matrix
 def test_threads_that_are_not_pinned(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """``PYSPARK_PIN_THREAD=false``: one warning, and everything is told below the application."""
     done = drive(PROGRAM + "spark.stop()", tmp_path, PYSPARK_PIN_THREAD="false")
@@ -196,6 +200,7 @@ raise RuntimeError("mine")
 
 
 @pytest.mark.real
+@pytest.mark.matrix
 def test_connect(drive: Callable[..., Driver], server: int, tmp_path: Path) -> None:
     """Each session that connects is an application: stopped, or async and failed at an exit by an exception."""
     began = time.time_ns()
@@ -220,6 +225,7 @@ def test_connect(drive: Callable[..., Driver], server: int, tmp_path: Path) -> N
 
 
 @pytest.mark.real
+@pytest.mark.matrix
 @pytest.mark.skipif(PRODUCTS["spark"].version() < (4,), reason="before 4.0 Connect's server is a package of its own")
 def test_connect_to_a_server_in_this_process(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """``remote("local[2]")`` is a SparkContext like any other: one application, all below it, and one warning."""
