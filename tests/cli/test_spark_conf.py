@@ -28,7 +28,7 @@ def test_lines_of_a_properties_file(capsys: pytest.CaptureFixture[str], monkeypa
     said = capsys.readouterr().out
     pairs = dict(line.split(None, 1) for line in said.splitlines() if not line.startswith("#"))
     assert pairs == {
-        "spark.jars": str(JAR),
+        "spark.driver.extraClassPath": str(JAR),
         "spark.extraListeners": CLASS,
         "spark.dagtrace.endpoint": "https://collector:4318/base",
     }
@@ -39,7 +39,7 @@ def test_options_of_spark_submit(capsys: pytest.CaptureFixture[str]) -> None:
     """In one line, as a shell splits it; without an endpoint none is named."""
     assert main(["spark-conf", "--submit"]) == 0
     words = shlex.split(capsys.readouterr().out)
-    assert words == ["--jars", str(JAR), "--conf", f"spark.extraListeners={CLASS}"]
+    assert words == ["--conf", f"spark.driver.extraClassPath={JAR}", "--conf", f"spark.extraListeners={CLASS}"]
 
 
 def test_the_jar_alone(capsys: pytest.CaptureFixture[str]) -> None:

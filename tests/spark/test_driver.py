@@ -19,7 +19,7 @@ from dagtrace.spark import compat, driver, parents, watch
 def refusing() -> Any:
     """Return a SparkContext whose JVM knows no listener yet."""
     context = mock.MagicMock(appName="app")
-    context._jvm.java.lang.System.getProperties().get.return_value = None
+    context._jsc.sc().listenerBus().listeners.return_value = []
     return context
 
 
@@ -101,7 +101,7 @@ def test_which_builders_connect(version: str, methods: int, monkeypatch: pytest.
 @pytest.mark.usefixtures("fresh")
 def test_a_listener_that_spark_loads_tells_by_itself(refusing: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Where conf attaches the listener and the JVM refuses Python: no second application, no warning, parents kept."""
-    refusing._jvm.java.lang.System.getProperties.side_effect = Py4JError("not whitelisted")
+    refusing._jsc.sc().listenerBus.side_effect = Py4JError("not whitelisted")
     refusing._conf.get.side_effect = {"spark.extraListeners": f"a.B,{driver.CLASS}"}.get
     del refusing._dagtrace
     with caplog.at_level(logging.WARNING, "dagtrace"):

@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").appName("order").getOrCreate()
 sc = spark.sparkContext
 sc.setLogLevel("OFF")
-listener = sc._jvm.java.lang.System.getProperties().get("dagtrace.listener." + sc.applicationId)
+listener = next(x for x in sc._jsc.sc().listenerBus().listeners() if "TraceListener" in x.getClass().getName())
 read = sc._jvm.org.apache.spark.util.JsonProtocol.sparkEventFromJson
 def stage(kind, id, **more):
     info = {"Stage ID": id, "Stage Attempt ID": 0, "Stage Name": "s", "Number of Tasks": 1, "RDD Info": [],

@@ -100,7 +100,7 @@ def test_a_jvm_that_takes_no_class(drive: Callable[..., Driver], tmp_path: Path)
 @pytest.mark.matrix
 def test_a_jvm_that_answers_nothing(drive: Callable[..., Driver], tmp_path: Path) -> None:
     """Facts the JVM refuses are left out, the others stay; an exception nobody caught is the application's error."""
-    denied = ("getProperties", "deployMode", "applicationAttemptId", "startTime", "sparkUser", "loadClass")
+    denied = ("listenerBus", "deployMode", "applicationAttemptId", "startTime", "sparkUser", "loadClass")
     ending = "raise RuntimeError('password=hunter2 is wrong')"
     done = drive(refusal(*denied) + PROGRAM + ending, tmp_path)
     assert done.process.returncode == 1

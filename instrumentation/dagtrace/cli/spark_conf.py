@@ -21,15 +21,15 @@ def run(*, submit: bool, jar: bool) -> int:
     if jar:
         print(JAR)
         return 0
-    settings = {"spark.jars": str(JAR), "spark.extraListeners": CLASS}
+    # Not spark.jars: a user's own --jars replaces that, and without the class no application starts.
+    settings = {"spark.driver.extraClassPath": str(JAR), "spark.extraListeners": CLASS}
     endpoint = public_endpoint()
     if endpoint:
         settings["spark.dagtrace.endpoint"] = endpoint
     if submit:
-        jars, *conf = settings.items()
-        print(" ".join(("--jars", shlex.quote(jars[1]), *(f"--conf {shlex.quote(f'{k}={v}')}" for k, v in conf))))
+        print(" ".join(f"--conf {shlex.quote(f'{key}={value}')}" for key, value in settings.items()))
         return 0
-    print("# For spark-defaults.conf. Drivers must be able to read the jar; append to lists that you have already.")
+    print("# For spark-defaults.conf. The path is one on the driver's host; append to lists that you have already.")
     width = max(map(len, settings)) + 2
     for key, value in settings.items():
         print(f"{key:<{width}}{value}")

@@ -107,16 +107,22 @@ class Drain:
         if self.ended:
             return
         self._error = uncaught()
-        with contextlib.suppress(Py4JError, OSError):
+        # In a thread of its own: a JVM that does not answer (out of memory, stopped) must not hold this process.
+        end = threading.Thread(target=self._end, args=(jsc,), name="dagtrace-spark-end", daemon=True)
+        end.start()
+        end.join(telemetry.budget())
+        self._wait(began)
+        telemetry.flush()
+
+    def _end(self, jsc: Any) -> None:
+        with guard("spark.end"), contextlib.suppress(Py4JError, OSError):
             with contextlib.suppress(Py4JError):  # TimeoutException: what is still on its way is given up
                 # Half of the budget: the spans have to be delivered, too.
                 jsc.sc().listenerBus().waitUntilEmpty(int(telemetry.budget() * 500) + 1)
             self.listener.finish(True)  # noqa: FBT003 - async; py4j knows no keywords
-        self._wait(began)
-        telemetry.flush()
 
     def _wait(self, began: float) -> None:
         self._ending.set()
         if not self.ended:
-            self._thread.join(telemetry.budget())
+            self._thread.join(max(0.0, telemetry.budget() - (time.monotonic() - began)))
         telemetry.spend(time.monotonic() - began)

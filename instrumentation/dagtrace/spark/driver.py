@@ -27,8 +27,8 @@ from dagtrace.telemetry.guard import guard, warn_once
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LOADED = "dagtrace.listener.class"
-_ATTACHED = "dagtrace.listener."  # + application id: the listener registers itself there
+_classes: dict[int, Any] = {}
+"""The listener's class, by the ``id`` of the gateway to the JVM it was loaded into: that lives as long as we do."""
 
 
 def patches() -> list[Patch]:
@@ -139,24 +139,23 @@ def attach(context: Any) -> None:
 def _listener(context: Any) -> Any:
     """Return the listener of this context: the one the JVM has attached itself, else a new one."""
     spark: Any = context._jsc.sc()
-    properties: Any = context._jvm.java.lang.System.getProperties()
-    found: Any = properties.get(_ATTACHED + spark.applicationId())
-    if found is not None and found.takeOver(os.getpid()):
-        return found
-    listener: Any = _class(context, properties).newInstance()
+    for found in spark.listenerBus().listeners():
+        if found.getClass().getName() == CLASS and found.takeOver(os.getpid()):
+            return found
+    listener: Any = _class(context).newInstance()
     parent: str = spark.conf().get(parents.TRACEPARENT, parents.application_parent())
     listener.attach(spark, parent, os.getpid(), options().spark_detail)
     return listener
 
 
-def _class(context: Any, properties: Any) -> Any:
+def _class(context: Any) -> Any:
     """
     Return the listener's class, loaded once per JVM.
 
     py4j remembers methods by class *name*: with a second class of that name, "object is not an instance of declaring
-    class" is all that comes of it. So the class stays in the JVM's properties, for the next context to find.
+    class" is all that comes of it. So the class is kept for the next context.
     """
-    loaded: Any = properties.get(_LOADED)
+    loaded: Any = _classes.get(id(context._gateway))
     if loaded is None:
         if not JAR.exists():
             raise FileNotFoundError(f"{JAR.name} is missing from the installed package")
@@ -165,5 +164,5 @@ def _class(context: Any, properties: Any) -> Any:
         urls[0] = java.io.File(str(JAR)).toURI().toURL()
         parent: Any = context._jsc.sc().getClass().getClassLoader()
         loaded = java.net.URLClassLoader(urls, parent).loadClass(CLASS)
-        properties.put(_LOADED, loaded)
+        _classes[id(context._gateway)] = loaded
     return loaded

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.rdd import many_tasks
-from zoo.session import start
+from zoo.session import listener_of, start
 
 
 THREAD = re.compile(r'^"spark-listener-group-(\w+)".* cpu=([\d.]+)ms', re.MULTILINE)
@@ -30,7 +30,7 @@ def main(folder: Path, tasks: int, rounds: int) -> None:
     sc: Any = spark.sparkContext
     bus = sc._jsc.sc().listenerBus()
     bus.addToQueue(sc._jvm.org.apache.spark.SparkFirehoseListener(), "idle")
-    listener = sc._jvm.java.lang.System.getProperties().get("dagtrace.listener." + sc.applicationId)
+    listener = listener_of(sc)
     reach = _reach(sc, folder)
     report: dict[str, Any] = {"spark": sc.version, "tasks": tasks, "rounds": []}
     for _ in range(rounds):

@@ -7,7 +7,7 @@ import json
 import urllib.request
 from typing import Any
 
-from zoo.session import TRACE
+from zoo.session import TRACE, listener_of
 
 
 COLUMNS = [
@@ -46,7 +46,7 @@ def truth(sc: Any) -> dict[str, Any]:
     bus = scala.listenerBus()
     bus.waitUntilEmpty(30_000)
     counters = bus.metrics().metricRegistry().getCounters()
-    listener = sc._jvm.java.lang.System.getProperties().get("dagtrace.listener." + sc.applicationId)
+    listener = listener_of(sc)
     return {
         "trace": TRACE,
         "host": sc.getConf().get("spark.driver.host"),

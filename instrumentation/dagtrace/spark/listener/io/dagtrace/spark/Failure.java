@@ -32,7 +32,7 @@ final class Failure {
   }
 
   static Failure of(Throwable error) {
-    String message = String.valueOf(error.getMessage());
+    String message = error.getMessage() == null ? error.getClass().getName() : error.getMessage();
     if (message.indexOf('\n') >= 0) return of(error.getClass().getName(), message); // Spark has put the stack in it
     StringWriter stack = new StringWriter();
     error.printStackTrace(new PrintWriter(stack, true));

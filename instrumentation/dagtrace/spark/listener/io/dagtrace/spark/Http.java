@@ -44,7 +44,9 @@ final class Http implements Destination {
     trusted = settings.certificate().isEmpty() ? null : trust(settings.certificate());
   }
 
-  @Override public String toString() { return Mask.mask(url.toString()); }
+  @Override public String toString() {
+    return url.getProtocol() + "://" + url.getHost() + (url.getPort() < 0 ? "" : ":" + url.getPort()) + url.getPath();
+  }
 
   @Override public int send(String body, long withinMs) throws IOException {
     HttpURLConnection connection = (HttpURLConnection) url.openConnection();

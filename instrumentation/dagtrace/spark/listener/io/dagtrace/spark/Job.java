@@ -52,7 +52,7 @@ final class Job extends Span {
   private Job(Application application, Span above, SparkListenerJobStart e, Properties p) {
     super(application, above, "spark.job", Identity.hash(8, "spark.job", application.spanId, e.jobId()), e.time());
     id = e.jobId();
-    description = Mask.mask(p.getProperty("spark.job.description"));
+    description = Description.of(p.getProperty("spark.job.description"));
     for (Object stage : Scala.elements(e, "stageIds")) stageIds.add(((Number) stage).intValue());
     attributes.number(Names.SPARK_JOB_ID, id);
     application.forgetEldest(application.jobs);

@@ -80,9 +80,18 @@ final class Scala {
       Object value = method.invoke(target, arguments);
       if (!(value instanceof Option)) return value;
       return ((Option<?>) value).isDefined() ? ((Option<?>) value).get() : null;
-    } catch (ReflectiveOperationException e) {
+    } catch (ReflectiveOperationException | LinkageError e) { // a signature of somebody's may name a class that is not here
       return null;
     }
+  }
+
+  /** Whether a listener of this class, another than {@code self}, is on the bus. */
+  static boolean has(Object bus, String type, Object self) {
+    Object listeners = call(bus, "listeners"); // a java.util.List
+    if (listeners instanceof Iterable) {
+      for (Object each : (Iterable<?>) listeners) if (each != self && each.getClass().getName().equals(type)) return true;
+    }
+    return false;
   }
 
   private static synchronized Method method(Class<?> type, String name, int arguments) {

@@ -10,6 +10,7 @@ import java.util.List;
  */
 final class Sender implements Runnable {
   private static final int MOST = 512; // spans in a request
+  private static final long MOST_FOR_METRICS = 2000; // ms; spans wait meanwhile
   private static final int MOST_UNSENT = 1 << 20; // characters
   private static final long LINGER = 200; // ms; with the request itself less than the second a killed driver may lose
 
@@ -95,7 +96,7 @@ final class Sender implements Runnable {
       Thread.currentThread().interrupt();
     } catch (Throwable t) {
       outbox.lost.addAndGet(inHand.size());
-      Log.warn("the Spark listener's sender stopped (" + t + "); the application is not affected, its trace is not whole");
+      Log.warn("the Spark listener's sender stopped (" + t.getClass().getName() + "); the application is not affected, its trace is not whole");
       return;
     }
     if (halted) outbox.putBack(inHand);
@@ -130,6 +131,10 @@ final class Sender implements Runnable {
         outbox.lost.addAndGet(count);
         Log.warn(count + " of Spark's spans were refused by " + to + ": " + e.getMessage());
         return true;
+      } catch (RuntimeException e) { // a header that is none, say; its text may be the secret
+        outbox.lost.addAndGet(count);
+        Log.warn(count + " of Spark's spans could not be sent to " + to + ": " + e.getClass().getName());
+        return true;
       } catch (IOException e) {
         reason = Mask.mask(String.valueOf(e.getMessage()));
         Log.warn("Spark's spans cannot be delivered to " + to + " (" + reason + "); it is tried again");
@@ -151,8 +156,10 @@ final class Sender implements Runnable {
     long left = deadline == Long.MAX_VALUE ? settings.timeoutMs : deadline - now();
     try {
       metrics.send("{\"resourceMetrics\":[{\"resource\":{\"attributes\":[" + resource + "]},\"scopeMetrics\":[{" + scope()
-          + ",\"metrics\":[" + points + "]}]}]}", Math.max(1, left));
+          + ",\"metrics\":[" + points + "]}]}]}", Math.max(1, Math.min(left, MOST_FOR_METRICS)));
       unsent = "";
+    } catch (RuntimeException e) {
+      Log.warn("Spark's metrics could not be sent to " + metrics + ": " + e.getClass().getName());
     } catch (IOException e) {
       unsent = e instanceof Destination.Refused || points.length() > MOST_UNSENT ? "" : points;
       Log.warn("Spark's metrics could not be delivered to " + metrics + " (" + Mask.mask(String.valueOf(e.getMessage())) + ")");

@@ -39,7 +39,7 @@ final class Settings {
   Settings(SparkConf conf, Map<String, String> environment) {
     this.conf = conf;
     this.environment = environment;
-    off = "true".equalsIgnoreCase(env("OTEL_SDK_DISABLED"));
+    off = "true".equalsIgnoreCase(env("OTEL_SDK_DISABLED")) || "false".equalsIgnoreCase(env("DAGTRACE_ENABLED"));
     String wanted = env("DAGTRACE_SPARK_DETAIL");
     if (wanted.isEmpty()) wanted = conf.get("spark.dagtrace.detail", "stage");
     detail = LEVELS.contains(wanted) && !wanted.equals("sql") ? wanted : "stage";
@@ -131,13 +131,16 @@ final class Settings {
     if (!file.isEmpty()) {
       try {
         String text = new String(Files.readAllBytes(Paths.get(file)), StandardCharsets.UTF_8);
-        found.putAll(pairs(text.trim().replaceAll("[\\r\\n]+", ",")));
+        for (String line : text.split("[\\r\\n]+")) found.putAll(pairs(line.replaceFirst("^([^=:]+):\\s*", "$1=")));
       } catch (Exception e) {
         Log.warn("spark.dagtrace.headersFile=" + file + " cannot be read (" + e.getClass().getSimpleName() + ")");
       }
     }
     found.putAll(pairs(env("OTEL_EXPORTER_OTLP_HEADERS")));
     found.putAll(pairs(env("OTEL_EXPORTER_OTLP_" + signal.toUpperCase() + "_HEADERS")));
+    int all = found.size();
+    found.entrySet().removeIf(h -> !h.getKey().matches("[!#$%&'*+.^_`|~0-9A-Za-z-]+") || !h.getValue().matches("\\P{Cntrl}*"));
+    if (found.size() < all) Log.warn("a header of OTLP's requests is ignored: it is no NAME=VALUE that HTTP knows");
     return found;
   }
 

@@ -16,7 +16,7 @@ final class Sql extends Span {
     Sql sql = new Sql(application, above == null ? application : above, e.executionId(), e.time());
     // Connect's server makes its description out of the plan, whose content nobody has asked for.
     boolean connect = String.valueOf(Scala.call(e, "jobTags")).contains("SparkConnect_"); // Spark 3.5
-    sql.attributes.text(Names.SPARK_SQL_DESCRIPTION, connect ? "Spark Connect" : Mask.mask(e.description()));
+    sql.attributes.text(Names.SPARK_SQL_DESCRIPTION, connect ? "Spark Connect" : Description.of(e.description()));
     if (root instanceof Number && ((Number) root).longValue() != e.executionId()) {
       sql.attributes.number(Names.SPARK_SQL_EXECUTION_ROOT_ID, ((Number) root).longValue());
     }

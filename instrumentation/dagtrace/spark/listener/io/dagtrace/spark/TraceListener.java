@@ -32,8 +32,6 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
  */
 public final class TraceListener extends SparkListener {
   private static final String QUEUE = "dagtrace";
-  private static final String ATTACHED = "dagtrace.listener."; // + application id
-  private static final String LOADED = "dagtrace.listener.class"; // py4j wants one class of a name per JVM
 
   private final Outbox outbox = new Outbox();
   private final Health health = new Health();
@@ -64,24 +62,18 @@ public final class TraceListener extends SparkListener {
         new TraceListener().attachItself(context, settings);
       }
     } catch (Throwable t) {
-      Log.warn("Spark is not traced: the listener could not be attached (" + t + ")");
+      Log.warn("Spark is not traced: the listener could not be attached (" + t.getClass().getName() + ")");
     }
   }
 
   private void attachItself(SparkContext context, Settings settings) {
     this.settings = settings;
-    open(Application.of(context, settings.parent(), outbox, settings.detail.equals("task")));
-    if (application == null) return; // this application has one
+    if (Scala.has(context.listenerBus(), getClass().getName(), null)) return; // this application has one
+    application = Application.of(context, settings.parent(), outbox, settings.detail.equals("task"));
     listen(context);
     LogContext.of(context, application);
     sender = new Sender(application, settings);
     sender.start();
-  }
-
-  /** Register; the first listener of an application is the only one that says anything. */
-  private synchronized void open(Application application) {
-    System.getProperties().putIfAbsent(LOADED, TraceListener.class);
-    if (System.getProperties().putIfAbsent(ATTACHED + application.id, this) == null) this.application = application;
   }
 
   private void listen(SparkContext context) {
@@ -95,8 +87,7 @@ public final class TraceListener extends SparkListener {
   public void attach(SparkContext context, String traceparent, long pid, String detail) {
     settings = new Settings(context.conf(), System.getenv());
     python = new Driver(pid);
-    open(Application.of(context, traceparent, outbox, "task".equals(detail)));
-    if (application == null) throw new IllegalStateException("this application has a listener already");
+    application = Application.of(context, traceparent, outbox, "task".equals(detail));
     listen(context);
     LogContext.of(context, application);
   }
@@ -116,9 +107,7 @@ public final class TraceListener extends SparkListener {
   public String drain(int max, long waitMs) throws InterruptedException {
     List<Outbox.Line> taken = outbox.take(max, waitMs);
     if (taken.isEmpty()) {
-      if (!outbox.closed() || !outbox.isEmpty()) return "";
-      System.getProperties().remove(ATTACHED + application.id, this);
-      return null;
+      return outbox.closed() && outbox.isEmpty() ? null : "";
     }
     if (!python.alive()) { // it died while this call waited: nobody would read the answer
       outbox.putBack(taken);
@@ -189,12 +178,13 @@ public final class TraceListener extends SparkListener {
     conf = null;
     if (mine == null || application != null) return;
     try {
-      open(Application.of(e, mine, settings.parent(), outbox, settings.detail.equals("task")));
-      if (application == null) return;
+      SparkContext found = Scala.active();
+      if (found != null && Scala.has(found.listenerBus(), getClass().getName(), this)) return; // another one of ours
+      application = Application.of(e, mine, settings.parent(), outbox, settings.detail.equals("task"));
       sender = new Sender(application, settings);
       sender.start();
     } catch (Throwable t) {
-      Log.warn("Spark is not traced: the listener could not be attached (" + t + ")");
+      Log.warn("Spark is not traced: the listener could not be attached (" + t.getClass().getName() + ")");
     }
   }
 
@@ -252,8 +242,9 @@ public final class TraceListener extends SparkListener {
         if (e instanceof SparkListenerSQLExecutionStart) Sql.start(application, (SparkListenerSQLExecutionStart) e);
         else if (e instanceof SparkListenerSQLExecutionEnd) Sql.end(application, (SparkListenerSQLExecutionEnd) e);
         else application.datasets.driver(e);
-      } catch (NoClassDefFoundError noSparkSql) {
-        withoutSql = true;
+      } catch (NoClassDefFoundError missing) {
+        if (!String.valueOf(missing.getMessage()).contains("SparkListenerSQLExecution")) throw missing;
+        withoutSql = true; // a Spark without SQL
       }
     });
   }
@@ -271,7 +262,7 @@ public final class TraceListener extends SparkListener {
     try {
       tellTheRest();
     } catch (Throwable t) {
-      Log.warn("the Spark listener could not tell its last spans (" + t + ")");
+      Log.warn("the Spark listener could not tell its last spans (" + t.getClass().getName() + ")");
     }
   }
 
@@ -289,7 +280,6 @@ public final class TraceListener extends SparkListener {
       String why = problem().isEmpty() ? "a queue was full, or a stage began before the listener" : problem();
       Log.warn(outbox.lost.get() + " Spark events or spans were lost (" + why + ")");
     }
-    System.getProperties().remove(ATTACHED + application.id, this);
   }
 
   private void close(long time) {
@@ -305,7 +295,7 @@ public final class TraceListener extends SparkListener {
       if (application != null && !closed) work.run();
     } catch (Throwable t) {
       outbox.lost.incrementAndGet();
-      if (problem.isEmpty()) problem = String.valueOf(t);
+      if (problem.isEmpty()) problem = Mask.mask(String.valueOf(t));
     }
   }
 }
