@@ -69,6 +69,8 @@ def slow(index, rows):
     return rows
 sc.setJobDescription("tasks")
 sc.parallelize(range(8), 4).mapPartitionsWithIndex(slow).count()
+system = sc._jvm.java.lang.System
+system.getProperties().list(system.out)  # raises where a property is no text
 spark.stop()
 """
 

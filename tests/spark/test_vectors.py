@@ -51,6 +51,17 @@ TEXTS = [
     "broker1:9092,sasl://u:s3cret@broker2:9092 token = 'never closed",
 ]
 
+DESCRIPTIONS = {
+    "select * from customers where card = '4111'": "select",
+    "\n  INSERT INTO t VALUES (1, 'hunter2')": "INSERT",
+    "with a as (select 1) select * from a": "with",
+    'Spark Connect - session_id: "x"\nplan { root {': "Spark Connect",
+    "count at NativeMethodAccessorImpl.java:0": "count at NativeMethodAccessorImpl.java:0",
+    "insert daily rows, password=hunter2": "insert daily rows, password=***",
+    "": "",
+}
+"""What Spark says a query is for, and what we say of it where nobody asked for SQL text."""
+
 SAMPLERS = [("traceidratio", "0.5"), ("parentbased_traceidratio", "0.25"), ("traceidratio", "0"), ("traceidratio", "1")]
 IDS = [f"{7 * n + 1:032x}" for n in (0, 2**60, 2**61, 2**62, 2**63, 2**64 // 7 - 1)]
 
@@ -67,6 +78,7 @@ listener = java.net.URLClassLoader(urls, parent).loadClass(CLASS).newInstance()
 asked = json.load(open("vectors.json"))
 print("ANSWERS", json.dumps({
     "ids": [[listener.identity(size, parts) for size in (8, 16)] for parts in asked["parts"]],
+    "described": [listener.describe(text) for text in asked["descriptions"]],
     "masked": [listener.mask(text) for text in asked["texts"]],
     "sampled": [[listener.samples(name, ratio, id) for id in asked["ids"]] for name, ratio in asked["samplers"]],
     "off": listener.samples("always_off", "", asked["ids"][0]),
@@ -80,7 +92,7 @@ print("ANSWERS", json.dumps({
 def answers(drive: Callable[..., Driver], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what Java says to all of it."""
     folder = tmp_path_factory.mktemp("vectors")
-    asked = {"parts": PARTS, "texts": TEXTS, "samplers": SAMPLERS, "ids": IDS}
+    asked = {"parts": PARTS, "texts": TEXTS, "samplers": SAMPLERS, "ids": IDS, "descriptions": list(DESCRIPTIONS)}
     (folder / "vectors.json").write_text(json.dumps(asked))
     done = drive(CODE, folder).process
     assert done.returncode == 0, done.stderr
@@ -97,6 +109,11 @@ def test_masking(answers: dict[str, Any]) -> None:
     """Both mask the same secrets in the same way; what is harmless stays as it is."""
     assert answers["masked"] == [mask(text) for text in TEXTS]
     assert "hunter2" not in json.dumps(answers["masked"])
+
+
+def test_statements_stay_out_of_descriptions(answers: dict[str, Any]) -> None:
+    """spark-sql and the Thrift server describe a query by its text, Connect by its plan: one word of it is told."""
+    assert answers["described"] == list(DESCRIPTIONS.values())
 
 
 def test_sampling(answers: dict[str, Any]) -> None:

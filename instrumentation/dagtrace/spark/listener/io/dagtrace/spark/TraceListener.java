@@ -159,6 +159,8 @@ public final class TraceListener extends SparkListener {
     return uris;
   }
 
+  public static String describe(String text) { return Description.of(text); }
+
   public static String mask(String text) { return Mask.mask(text); }
 
   public static boolean samples(String sampler, String argument, String traceId) {
