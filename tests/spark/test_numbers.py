@@ -208,10 +208,13 @@ def test_executors(application: Application) -> None:
         name: {str(e.attributes[names.SPARK_EXECUTOR_ID]): e for e in span.events if e.name == f"spark.executor.{name}"}
         for name in ("added", "removed")
     }
-    assert sorted(events["added"]) == sorted(executors)
+    # A lost executor's successor may come after the REST API was asked, but not before the last job had ended.
+    over = max(milliseconds(job["completionTime"]) for job in application.truth["rest"]["jobs"]) * 1_000_000
+    late = {key for key, event in events["added"].items() if key not in executors and event.time_ns >= over}
+    assert sorted(set(events["added"]) - late) == sorted(executors)
     # A stopped context removes the executors that are left, which nobody could ask the REST API any more.
     gone = {key for key, executor in executors.items() if not executor["isActive"]}
-    assert gone <= set(events["removed"]) <= set(executors)
+    assert gone <= set(events["removed"]) <= set(executors) | late
     for key, executor in executors.items():
         event = events["added"][key]
         assert event.time_ns == milliseconds(executor["addTime"]) * 1_000_000
@@ -221,7 +224,7 @@ def test_executors(application: Application) -> None:
             event = events["removed"][key]
             assert event.time_ns == milliseconds(executor["removeTime"]) * 1_000_000
             assert event.attributes[names.SPARK_EXECUTOR_REMOVED_REASON] == executor["removeReason"]
-    assert span.attributes[names.SPARK_APPLICATION_EXECUTORS_ADDED] == len(executors)
+    assert span.attributes[names.SPARK_APPLICATION_EXECUTORS_ADDED] == len(executors) + len(late)
 
 
 def test_time_of_cores(application: Application) -> None:
