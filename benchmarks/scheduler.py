@@ -54,7 +54,7 @@ def main() -> None:
     rounds = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        server = Postgres(folder / "pg")
+        server = Postgres()
         try:
             extra = {
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.database(),

@@ -41,7 +41,7 @@ def in_process(tmp_path_factory: pytest.TempPathFactory, dags: Path) -> InProces
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """Return a PostgreSQL server."""
-    server = Postgres(tmp_path_factory.mktemp("pg"))
+    server = Postgres()
     yield server
     server.stop()
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.semconv import attributes as names
 from support.airflow import DAGS, Airflow, dags_in, warnings_of_ours
 from support.api import ALL_ADMINS, Api
@@ -17,6 +16,7 @@ from support.runs import TRIES, Ran
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dagtrace.cli.traces import Node
     from support.postgres import Postgres
 
 pytestmark = [pytest.mark.real, pytest.mark.matrix]
@@ -66,15 +66,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
             yield Ran(airflow.traces, airflow.query)
 
 
-def trace_of(ran: Ran, dag_id: str) -> Trace:
-    """Return the only trace of a DAG."""
-    (found,) = (t for t in read(ran.traces) if t.roots[0].span.attributes[names.AIRFLOW_DAG_ID] == dag_id)
-    return found
-
-
 def one(ran: Ran, dag_id: str, task_id: str) -> Node:
     """Return the only try of a task."""
-    (root,) = trace_of(ran, dag_id).roots
+    (root,) = ran.trace(dag_id, "once").roots
     (found,) = (node for node in root.children if node.span.attributes[names.AIRFLOW_TASK_ID] == task_id)
     return found
 
@@ -82,7 +76,7 @@ def one(ran: Ran, dag_id: str, task_id: str) -> Node:
 @pytest.mark.parametrize("dag_id", ["anywhere", "pods"])
 def test_each_try_is_told_once_and_nothing_is_an_orphan(ran: Ran, dag_id: str) -> None:
     """Wherever a task ran, its try is told once with the state, queue, executor and host that the database has."""
-    trace = trace_of(ran, dag_id)
+    trace = ran.trace(dag_id, "once")
     assert trace.orphans == []
     assert trace.duplicates == 0
     sql = "select task_id, state, queue, executor, hostname from task_instance where dag_id = '{}'"

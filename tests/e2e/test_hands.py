@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dagtrace.cli.traces import Node, Trace, read
+from dagtrace.cli.traces import Node, read
 from dagtrace.semconv import attributes as names
 from support.audit import audit
 from support.cells import AIRFLOW
@@ -19,21 +19,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 
-def trace_of(ran: Ran, dag_id: str, run_id: str) -> Trace:
-    """Return the only trace of a run."""
-    wanted = (dag_id, run_id)
-    (found,) = (
-        trace
-        for trace in read(ran.traces)
-        for root in trace.roots
-        if (root.span.attributes[names.AIRFLOW_DAG_ID], root.span.attributes[names.AIRFLOW_DAG_RUN_RUN_ID]) == wanted
-    )
-    return found
-
-
 def tries(ran: Ran, task_id: str, dag_id: str = "hands", run_id: str = RUN) -> list[Node]:
     """Return the tries of a task by number."""
-    (root,) = trace_of(ran, dag_id, run_id).roots
+    (root,) = ran.trace(dag_id, run_id).roots
     found = [node for node in root.children if node.span.attributes[names.AIRFLOW_TASK_ID] == task_id]
     return sorted(found, key=lambda node: str(node.span.attributes[names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER]))
 
@@ -138,7 +126,7 @@ def test_a_worker_without_dagtrace(fates: Ran) -> None:
 @pytest.mark.parametrize("wanted", ["success", "failed"])
 def test_a_run_marked_while_its_tasks_run(fates: Ran, wanted: str) -> None:
     """Its running task has the run's state, what had not begun was settled with it; the process was cancelled."""
-    (root,) = trace_of(fates, "stopped", wanted).roots
+    (root,) = fates.trace("stopped", wanted).roots
     (running,) = tries(fates, "sleeps_on", "stopped", wanted)
     (pending,) = tries(fates, "never_begins", "stopped", wanted)
     assert (root.span.error is not None) == (wanted == "failed")
@@ -150,7 +138,7 @@ def test_a_run_marked_while_its_tasks_run(fates: Ran, wanted: str) -> None:
 
 def test_a_run_that_took_too_long(fates: Ran) -> None:
     """``dagrun_timeout``: the run failed, its tasks were skipped, the running one until then; its process was told."""
-    (root,) = trace_of(fates, "timed_out", "late").roots
+    (root,) = fates.trace("timed_out", "late").roots
     (running,) = tries(fates, "sleeps_on", "timed_out", "late")
     pending = tries(fates, "never_begins", "timed_out", "late")
     assert root.span.error is not None

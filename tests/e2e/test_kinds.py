@@ -137,13 +137,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Ran:
 
 def root_of(ran: Ran, dag_id: str, run_id: str = "one") -> Node:
     """Return the root of a run's only trace."""
-    (root,) = (
-        root
-        for trace in read(ran.traces)
-        for root in trace.roots
-        if (root.span.attributes[names.AIRFLOW_DAG_ID], root.span.attributes[names.AIRFLOW_DAG_RUN_RUN_ID])
-        == (dag_id, run_id)
-    )
+    (root,) = ran.trace(dag_id, run_id).roots
     return root
 
 

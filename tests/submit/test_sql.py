@@ -119,7 +119,7 @@ def test_no_comment_where_one_could_do_harm(sql: Any) -> None:
 @pytest.fixture
 def postgres(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Define a connection to a real PostgreSQL."""
-    server = Postgres(tmp_path_factory.mktemp("pg"))
+    server = Postgres()
     url = urlsplit(server.database())
     (socket,) = parse_qs(url.query)["host"]
     task.connect("postgres_default", conn_type="postgres", host=socket, login="postgres", schema=url.path[1:])

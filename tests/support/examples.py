@@ -93,7 +93,7 @@ def outcomes_of(airflow: Airflow) -> dict[str, dict[str, str]]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        server = Postgres(Path(name) / "pg")
+        server = Postgres()
         try:
             done, _ = run_examples(Path(name) / "examples", server.database(), DAGTRACE_ENABLED="false")
             lines = [

