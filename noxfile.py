@@ -23,7 +23,7 @@ from support.evidence import record
 nox.options.default_venv_backend = "none"  # the tests run in the development environment, what they test in a cell
 
 MATRIX = (
-    *("test_fates", "test_hands", "test_kinds", "test_links", "test_executors"),
+    *("test_fates", "test_hands", "test_kinds", "test_links", "test_executors", "test_spark_submit"),
     *("test_example_dags", "test_imports", "test_parsing", "test_never_in_the_way"),
 )
 FOLDERS = {"airflow": "tests/e2e", "spark": "tests/spark"}
@@ -56,7 +56,7 @@ def _run(session: nox.Session, product: Product, cell: str) -> None:
     report = Path(session.create_tmp()) / f"{cell}.xml"
     env = {product.variable: cell} if cell in product.days else {}
     if env:
-        session.run(sys.executable, "tests/support/cells.py", product.name, cell)
+        session.run(sys.executable, "tests/support/cells.py", product.name, cell, "--full")
     again = tuple(session.posargs)
     rows = [f"{FOLDERS[product.name]}/{name}.py" for name in again] or ROWS[product.name]
     # A session's end says whether all passed; what did is kept either way.

@@ -110,3 +110,10 @@ def test_a_place_that_is_gone_is_one_warning(
     assert module.double(4) == 9
     [warning] = [record.getMessage() for record in caplog.records]
     assert warning.startswith(f"patching {target}.gone failed (")
+
+
+def test_a_place_that_some_versions_lack_is_passed_over(target: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An optional place that is not there costs no line of the user's log; one that is there is wrapped."""
+    patch.apply([Patch(target, "Box.shut", more, optional=True), Patch(target, "double", more, optional=True)])
+    assert importlib.import_module(target).double(4) == 9
+    assert caplog.records == []

@@ -74,6 +74,11 @@ def execution_span_id(try_id: int, host: str, pid: int, start_ns: int) -> int:
     return _digest(8, ("execute", f"{try_id:016x}", host, pid, start_ns))
 
 
+def remote_job_span_id(execution: int, system: str, job_id: str) -> int:
+    """Return the span id of a remote job as one execution saw it."""
+    return _digest(8, ("remote_job", f"{execution:016x}", system, job_id))
+
+
 def spark_application(
     parent: SpanContext | None, application_id: str, attempt: str, start_ms: int, host: str
 ) -> SpanContext:

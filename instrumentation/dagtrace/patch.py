@@ -8,6 +8,7 @@ exactly once, outside every guard of ours: the user's exceptions pass as they ar
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtrace._startup import when_imported
@@ -24,6 +25,8 @@ class Patch(NamedTuple):
     module: str
     attribute: str
     wrapper: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+    optional: bool = False
+    """Some versions of the module lack it, and nothing is said."""
 
 
 _applied: set[tuple[str, str]] = set()
@@ -54,5 +57,14 @@ class _Apply:
         with guard(f"patching {'.'.join(place)}"):
             import wrapt
 
+            if self.patch.optional and not _has(self.patch):
+                return
             wrapt.wrap_function_wrapper(self.patch.module, self.patch.attribute, self.patch.wrapper)
             _applied.add(place)
+
+
+def _has(patch: Patch) -> bool:
+    found: Any = sys.modules[patch.module]
+    for name in patch.attribute.split("."):
+        found = getattr(found, name, None)
+    return found is not None

@@ -13,6 +13,7 @@ import pytest
 
 from dagtrace import telemetry
 from dagtrace.airflow import handover, local_task_job, supervisor
+from dagtrace.semconv import attributes as names
 
 
 if TYPE_CHECKING:
@@ -89,6 +90,23 @@ def test_a_killed_child_is_told_and_forgotten(told: list[SpanRecord]) -> None:
     assert (span.name, span.error) == ("execute BashOperator", "killed by SIGKILL")
     assert (span.attributes["error.type"], "dagtrace.async" in span.attributes) == ("SIGKILL", False)
     assert (len(supervisor._children), len(supervisor._starts)) == (0, 0)
+
+
+def test_the_remote_job_of_a_killed_child_is_told(told: list[SpanRecord]) -> None:
+    """What it had started elsewhere, and may go on there: its span from then until the child's end, and on execute."""
+    note = fork(1)
+    begun = time.time_ns()
+    note.begin(begun, "LivyOperator")
+    note.job(begun + 1, {names.REMOTE_JOB_SYSTEM: "livy", names.REMOTE_JOB_ID: "6"})
+    job = {names.REMOTE_JOB_SYSTEM: "livy", names.REMOTE_JOB_ID: "7", names.REMOTE_JOB_STATE: "running"}
+    note.job(begun + 2, job)
+    note.job(begun + 3, {**job, names.REMOTE_JOB_URL: "https://" + "x" * 3_000})  # too long to share
+    note.job(begun + 2, job)
+    end(1, -9)
+    execute, remote = told
+    assert job.items() <= execute.attributes.items()
+    assert (remote.name, remote.parent_id, remote.attributes) == ("remote_job livy", execute.span_id, job)
+    assert (remote.start_ns, remote.end_ns, remote.error) == (begun + 2, execute.end_ns, None)
 
 
 def test_a_child_that_never_began_is_told_from_its_start(told: list[SpanRecord]) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dagtrace.cli.traces import Node, read
 from dagtrace.semconv import attributes as names
 from support.audit import audit
 from support.cells import AIRFLOW
@@ -14,6 +13,7 @@ from support.hands import MARKED, RUN
 
 
 if TYPE_CHECKING:
+    from dagtrace.cli.traces import Node
     from support.runs import Ran
 
 pytestmark = pytest.mark.real
@@ -153,9 +153,7 @@ def test_a_run_that_took_too_long(fates: Ran) -> None:
 def test_a_run_marked_and_cleared_while_no_scheduler_looked(fates: Ran) -> None:
     """Nobody saw the end of the first generation: its tries are told all the same, its root without a state."""
     old, new = (
-        trace
-        for trace in read(fates.traces)
-        if trace.roots[0].span.attributes[names.AIRFLOW_DAG_RUN_RUN_ID] == "blinked"
+        trace for trace in fates.read() if trace.roots[0].span.attributes[names.AIRFLOW_DAG_RUN_RUN_ID] == "blinked"
     )
     assert names.AIRFLOW_DAG_RUN_STATE not in old.roots[0].span.attributes
     assert new.roots[0].span.attributes[names.AIRFLOW_DAG_RUN_STATE] == "success"

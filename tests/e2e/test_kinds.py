@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dagtrace.cli.traces import Node, read
 from dagtrace.semconv import attributes as names
 from support import runtime
 from support.airflow import Airflow, dags_in, run, warnings_of_ours
@@ -21,6 +20,7 @@ from support.runs import Ran
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dagtrace.cli.traces import Node
     from support.postgres import Postgres
 
 pytestmark = [pytest.mark.matrix, pytest.mark.real]
@@ -315,7 +315,7 @@ def test_waiting_for_a_triggered_run_is_work(ran: Ran) -> None:
 def test_run_types(ran: Ran) -> None:
     """A run says what made it: a hand, an operator, an asset, the clock or a backfill."""
     by = (names.AIRFLOW_DAG_ID, names.AIRFLOW_DAG_RUN_RUN_TYPE, names.AIRFLOW_DAG_RUN_TRIGGERED_BY)
-    roots = [root.span.attributes for trace in read(ran.traces) for root in trace.roots]
+    roots = [root.span.attributes for trace in ran.read() for root in trace.roots]
     found = Counter(tuple(root[name] for name in by) for root in roots if root[by[0]] in FOLLOWING)
     assert found == {
         ("started", "operator_triggered", "operator"): 3,
@@ -333,7 +333,7 @@ def test_run_types(ran: Ran) -> None:
 def test_a_partitioned_run_names_its_partition(ran: Ran) -> None:
     """The run for a partition of an asset has the partition's key, as the database has it."""
     rows = ran.query("select partition_key from dag_run where dag_id = 'consumes_partitions'")
-    roots = [root.span.attributes for trace in read(ran.traces) for root in trace.roots]
+    roots = [root.span.attributes for trace in ran.read() for root in trace.roots]
     found = [
         str(root[names.AIRFLOW_DAG_RUN_PARTITION_KEY]) for root in roots if names.AIRFLOW_DAG_RUN_PARTITION_KEY in root
     ]

@@ -70,10 +70,12 @@ from airflow.models.dag import DAG
 
 if {sdk}:
     from airflow.sdk import Variable
-    from airflow.sdk.bases.hook import BaseHook
 else:
-    from airflow.hooks.base import BaseHook
     from airflow.models import Variable
+try:
+    from airflow.sdk.bases.hook import BaseHook
+except ImportError:
+    from airflow.hooks.base import BaseHook
 
 with sa.create_engine("sqlite://").connect() as connection:
     for number in range({loop}):

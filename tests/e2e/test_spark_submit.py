@@ -101,6 +101,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
         yield {"folder": folder, "events": events, "logs": logs, "states": airflow.query(STATES)}
 
 
+TASKS = ("python_client", "java_client", "java_cluster", "python_cluster")
 REFUSAL = "Cluster deploy mode is currently not supported for python applications on standalone clusters"
 STATES = "select task_id, state from task_instance where dag_id = 'spark_jobs'"
 
@@ -141,11 +142,24 @@ def test_each_job_did_what_its_mode_allows(ran: dict[str, Any]) -> None:
 )
 def test_one_trace_down_to_the_stages(trace: Trace, task_id: str, name: str, mode: str) -> None:
     """The application is below its task's execution, wherever its driver ran, and has queries, jobs and stages."""
-    (application,) = below(trace, task_id)
+    (application,) = (node for node in below(trace, task_id) if node.span.name.startswith("spark."))
     assert application.span.name == f"spark.application {name}"
     assert application.span.attributes[names.SPARK_DEPLOY_MODE] == mode
     kinds = [node.span.name for node in application.walk()]
     assert {"spark.sql", "spark.job", "spark.stage"} < set(kinds)
+
+
+def test_the_driver_on_the_cluster_is_a_span(trace: Trace) -> None:
+    """A driver elsewhere is a remote job, as its master says: with its id and last state, around its application."""
+    told = {
+        task_id: [node for node in below(trace, task_id) if node.span.name == "remote_job spark"] for task_id in TASKS
+    }
+    assert [task_id for task_id, jobs in told.items() if jobs] == ["java_cluster"]
+    (job,) = told["java_cluster"]
+    (application,) = (node for node in below(trace, "java_cluster") if node is not job)
+    assert str(job.span.attributes[names.REMOTE_JOB_ID]).startswith("driver-")
+    assert job.span.attributes[names.REMOTE_JOB_STATE] == "FINISHED"
+    assert job.span.start_ns < application.span.start_ns < application.span.end_ns < job.span.end_ns
 
 
 def test_it_is_one_tree(trace: Trace) -> None:

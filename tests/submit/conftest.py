@@ -110,6 +110,11 @@ class Task:
         assert self.traceparent in text, text
         return json.loads(text.replace(self.traceparent, "<context>"))
 
+    @property
+    def jobs(self) -> list[SpanRecord]:
+        """The remote jobs that the last execution saw."""
+        return [record for record in self.records if record.name.startswith("remote_job ")]
+
     def states(self) -> list[tuple[Any, Any]]:
         """Return (id, state) of each of the last execution's events about remote jobs."""
         found = [event.attributes for event in self.span.events if event.name == "remote_job"]

@@ -21,19 +21,22 @@ environ = {{key: value for key, value in os.environ.items() if key in ("TRACEPAR
 with open({out!r}, "a") as out:
     print(json.dumps({{"command": [os.path.basename(sys.argv[0]), *sys.argv[1:]], "environ": environ}}), file=out)
 print({output!r})
+sys.exit({code})
 """
 
 
 class Ran:
     """Programs that stand for Spark's and keep what they are called with."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, output: str = "exit code: 0") -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, output: str = "exit code: 0", code: int = 0
+    ) -> None:
         self._out = folder / "calls.jsonl"
         binaries = folder / "spark" / "bin"
         binaries.mkdir(parents=True)
         for name in ("spark-submit", "spark-sql", "spark-pipelines"):
             program = binaries / name
-            program.write_text(FAKE.format(python=sys.executable, out=str(self._out), output=output))
+            program.write_text(FAKE.format(python=sys.executable, out=str(self._out), output=output, code=code))
             program.chmod(0o755)
         self.defaults = folder / "spark" / "conf" / "spark-defaults.conf"
         self.defaults.parent.mkdir()

@@ -211,3 +211,17 @@ def test_the_application_that_yarn_has_is_named(task: Task, tmp_path: Path, monk
     task.run(SparkSubmitOperator(task_id="t", application="a.py", conn_id="yarn", durable=False))
     assert task.span.attributes["remote_job.id"] == "application_1700000000000_0001"
     assert task.span.attributes["remote_job.system"] == "spark"
+    (job,) = task.jobs
+    assert (job.name, job.parent_id) == ("remote_job spark", task.span.span_id)
+    assert task.span.start_ns < job.start_ns < job.end_ns < task.span.end_ns
+
+
+def test_a_failed_submission_names_its_job(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What spark-submit has said of its application before it failed is told; the exception is Airflow's own."""
+    task.connect("yarn", conn_type="spark", host="yarn", extra={"deploy-mode": "cluster"})
+    Ran(tmp_path, monkeypatch, "INFO Client: Submitted application application_1700000000000_0002", code=1)
+    operator: Any = SparkSubmitOperator(task_id="t", application="a.py", conn_id="yarn", durable=False)
+    with pytest.raises(Exception, match="Cannot execute"):
+        task.run(operator)
+    assert task.span.attributes["remote_job.id"] == "application_1700000000000_0002"
+    assert [job.attributes["remote_job.id"] for job in task.jobs] == ["application_1700000000000_0002"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import nanoseconds
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import metrics
@@ -23,6 +22,7 @@ from support.metrics import totals
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from dagtrace.cli.traces import Node, Trace
     from support.runs import Ran
 
 Row = dict[str, Any]
@@ -91,7 +91,7 @@ def audit(ran: Ran, *dag_ids: str, marked: Mapping[TryKey, str] | None = None, b
     ``marked`` names the tries whose state somebody changed by hand after their end, and the state they had ended in: a
     trace keeps saying how a try ended. ``by_clock`` is for ``dag.test()``, whose rows have a start date that is none.
     """
-    told = [trace for trace in read(ran.traces) if not dag_ids or _dags(trace) & set(dag_ids)]
+    told = [trace for trace in ran.read() if not dag_ids or _dags(trace) & set(dag_ids)]
     known = ran.query("select * from dag_run")
     runs = [row for row in known if row["state"] in FINAL_RUN and (not dag_ids or row["dag_id"] in dag_ids)]
     if any(row.get("created_dag_version_id") for row in runs):  # Airflow 3

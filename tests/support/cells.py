@@ -3,7 +3,7 @@ The Airflow and the Spark under test: the newest, of this environment, or anothe
 
 The tests always run in the development environment; what they start runs in the cell, which ``DAGTRACE_CELL``
 (an Airflow: ``2.11.2``) or ``DAGTRACE_SPARK_CELL`` (a PySpark: ``3.5.9``) names. ``python tests/support/cells.py
-airflow 2.11.2`` makes one, with the wheel of this source tree in it.
+airflow 2.11.2`` makes one, with the wheel of this source tree in it; ``--full`` for the rows of the full tier.
 
 A cell holds what a user got who installed that version in its first weeks: its packages are the newest of the day
 given here. For Airflow that is what its constraint file pins, from the registry alone; with today's packages 3.0 does
@@ -41,6 +41,8 @@ class Product:
     """Packages that the tests want in a cell, too."""
     lacks: Mapping[str, str]
     """Which of them a version has no use for."""
+    full: tuple[str, ...] = ()
+    """What the rows want, too, that are run in the full tier alone (400 MB)."""
 
     @property
     def cell(self) -> str:
@@ -56,7 +58,7 @@ class Product:
         """Return where a cell's environment is."""
         return ROOT / ".cache" / "cells" / f"{self.name}-{cell}-py{sys.version_info[0]}{sys.version_info[1]}"
 
-    def make(self, cell: str) -> None:
+    def make(self, cell: str, *, full: bool = False) -> None:
         """Make a cell, or bring the dagtrace in it up to date."""
         # `uv run` says where it is, `make` has one of its own.
         uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".cache" / "uv" / "bin" / "uv")
@@ -64,7 +66,8 @@ class Product:
         if not (place / "bin" / "python").exists():
             subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(place)], check=True)
         install = [uv, "pip", "install", "-q", "--python", str(place), "--exclude-newer", self.days[cell]]
-        beside = [package for package in self.beside if package != self.lacks.get(cell)]
+        wanted = (*self.beside, *self.full) if full else self.beside
+        beside = [package for package in wanted if package != self.lacks.get(cell)]
         subprocess.run([*install, f"{self.package}=={cell}", *beside], check=True)
         subprocess.run([*install, "--reinstall-package", "dagtrace", str(ROOT)], check=True)
 
@@ -92,6 +95,7 @@ PRODUCTS = {
             *("psycopg2-binary", "asyncpg", "virtualenv"),
         ),
         {"2.10.5": "apache-airflow-providers-standard"},  # its operators are its own
+        ("apache-airflow-providers-apache-spark",),
     ),
     "spark": Product(
         "spark",
@@ -114,9 +118,9 @@ BIN = PRODUCTS["airflow"].bin
 
 
 if __name__ == "__main__":
-    product, *cells = sys.argv[1:]
+    product, *cells = (word for word in sys.argv[1:] if word != "--full")
     for each in cells:
-        PRODUCTS[product].make(each)
+        PRODUCTS[product].make(each, full="--full" in sys.argv)
 else:
     AIRFLOW = PRODUCTS["airflow"].version()
     """The version of the Airflow under test, as ``(3, 3, 2)``."""

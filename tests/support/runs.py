@@ -32,13 +32,18 @@ class Ran:
         self.query = query
         self.env = env or {}
 
-    def trace(self, dag_id: str, run_id: str) -> Trace:
-        """Return the only trace of a run; beside those of runs there may be one of a slow DAG file."""
-        wanted = {names.AIRFLOW_DAG_ID: dag_id, names.AIRFLOW_DAG_RUN_RUN_ID: run_id}
-        (found,) = (
+    def read(self) -> list[Trace]:
+        """Return all traces but those of DAG files that took long to parse, which depends on the machine."""
+        return [
             trace
             for trace in read(self.traces)
-            for root in trace.roots
-            if wanted.items() <= root.span.attributes.items()
+            if not any(names.AIRFLOW_DAG_FILE_PATH in root.span.attributes for root in trace.roots)
+        ]
+
+    def trace(self, dag_id: str, run_id: str) -> Trace:
+        """Return the only trace of a run."""
+        wanted = {names.AIRFLOW_DAG_ID: dag_id, names.AIRFLOW_DAG_RUN_RUN_ID: run_id}
+        (found,) = (
+            trace for trace in self.read() for root in trace.roots if wanted.items() <= root.span.attributes.items()
         )
         return found

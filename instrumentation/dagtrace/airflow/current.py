@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import Token
 
+    from dagtrace.airflow.handover import Handover
+    from dagtrace.submit.jobs import Job
+
 _EXECUTION = otel_context.create_key("dagtrace.execution")
 
 _MOST = 128
@@ -30,8 +33,11 @@ _MOST = 128
 class CurrentSpan(trace.Span):
     """What user code sees as the current span while its operator runs."""
 
-    def __init__(self, context: trace.SpanContext) -> None:
+    def __init__(self, context: trace.SpanContext, note: Handover | None = None) -> None:
         self._context = context
+        self._note = note
+        self.jobs: list[Job] = []
+        """Remote jobs seen from here, in their order."""
         self.attributes: dict[str, Value] = {}
         self.events: list[Event] = []
         self.links: list[Link] = []
@@ -70,6 +76,11 @@ class CurrentSpan(trace.Span):
         """Keep one of the user's links."""
         if context.is_valid and len(self.links) < _MOST:
             self.links.append(Link(context.trace_id, context.span_id, dict(attributes or {})))
+
+    def saw(self, job: Job) -> None:
+        """Let the supervisor know of a remote job, should it have to tell what this process cannot."""
+        if self._note is not None:
+            self._note.job(job.start_ns, job.attributes)
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         """Remember that the user calls it a failure, or no longer."""

@@ -61,7 +61,7 @@ class Execution:
         context = trace.SpanContext(
             self._trace_id, self._span_id, is_remote=False, trace_flags=flags, trace_state=native.state()
         )
-        self._span = CurrentSpan(context)
+        self._span = CurrentSpan(context, note)
         self._token = attach(self._span)
         self._environment = Environment(carrier.of(self._span))
         self._logs = compat.bind_to_logs(trace_id=f"{self._trace_id:032x}", span_id=f"{self._span_id:016x}")
@@ -94,21 +94,22 @@ class Execution:
             self._attributes[names.DAGTRACE_ASYNC] = True
             if self._note.is_over() and (self._terminated or is_termination(error)):  # cancelled, which is no error
                 failure = Failure(None, (), {names.PROCESS_EXIT_SIGNAL: "SIGTERM"})
-        telemetry.tell(
-            SpanRecord(
-                name=f"execute {self._operator}",
-                trace_id=self._trace_id,
-                span_id=self._span_id,
-                parent_id=self._parent_id,
-                start_ns=self._start_ns,
-                end_ns=end_ns,
-                attributes={**self._span.attributes, **self._attributes, **failure.attributes},
-                events=(*(pulls.events(*self._run) or ()), *self._span.events, *failure.events),
-                links=tuple(self._span.links),
-                error=failure.message or self._span.error,
-                sampled=self._sampled,
-            )
+        record = SpanRecord(
+            name=f"execute {self._operator}",
+            trace_id=self._trace_id,
+            span_id=self._span_id,
+            parent_id=self._parent_id,
+            start_ns=self._start_ns,
+            end_ns=end_ns,
+            attributes={**self._span.attributes, **self._attributes, **failure.attributes},
+            events=(*(pulls.events(*self._run) or ()), *self._span.events, *failure.events),
+            links=tuple(self._span.links),
+            error=failure.message or self._span.error,
+            sampled=self._sampled,
         )
+        for job in self._span.jobs:
+            telemetry.tell(job.span(record))
+        telemetry.tell(record)
         if self._note is not None:
             # Runs before telemetry's own handler, which was registered earlier; Airflow 3 runs both in a task process.
             atexit.register(_hand_over, self._note, os.getpid())

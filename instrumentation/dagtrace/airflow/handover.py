@@ -8,23 +8,28 @@ but a process that was killed in the middle of anything still leaves memory read
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import struct
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtrace.telemetry.guard import guarded
 
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 
 _CHILDS = struct.Struct("<BQ100p")
 _SUPERVISORS = _CHILDS.size
 """Where the supervisor's byte lies: each side writes its own part."""
+_JOBS_SIZE = struct.Struct("<H")
+_JOB = _SUPERVISORS + 1 + _JOBS_SIZE.size
+_JOB_MOST = 2_000
+"""Bytes of what the child last knew of a remote job; an id and a page's address have a few hundred."""
 _NOTHING, _BEGUN, _DELIVERED = range(3)
 
 
@@ -40,13 +45,15 @@ class Note(NamedTuple):
     start_ns: int
     operator: str
     unwanted: bool
+    job: tuple[int, Mapping[str, Any]] | None = None
+    """The last remote job the child knew of: since when (ns since the epoch), and its attributes."""
 
 
 class Handover:
     """The supervisor's and the child's view of the same bytes."""
 
     def __init__(self) -> None:
-        self._bytes = mmap.mmap(-1, _CHILDS.size + 1)
+        self._bytes = mmap.mmap(-1, _JOB + _JOB_MOST)
         self._supervisor = os.getpid()
 
     def begin(self, start_ns: int, operator: str) -> None:
@@ -56,6 +63,14 @@ class Handover:
     def delivered(self) -> None:
         """In the child: its span has been delivered, the supervisor has nothing to add."""
         self._bytes[0] = _DELIVERED
+
+    def job(self, start_ns: int, attributes: Mapping[str, Any]) -> None:
+        """In the child: it knows of this remote job; one that is killed in here knew of none."""
+        data = json.dumps([start_ns, dict(attributes)]).encode()
+        _JOBS_SIZE.pack_into(self._bytes, _SUPERVISORS + 1, 0)
+        if len(data) <= _JOB_MOST:
+            self._bytes[_JOB : _JOB + len(data)] = data
+            _JOBS_SIZE.pack_into(self._bytes, _SUPERVISORS + 1, len(data))
 
     def unwanted(self) -> None:
         """In the supervisor: the server says that the try is over."""
@@ -73,7 +88,9 @@ class Handover:
         """In the supervisor, after the child's end."""
         state, start_ns, operator = _CHILDS.unpack_from(self._bytes, 0)
         operator_name = operator.decode(errors="replace")
-        return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator_name, self.is_over())
+        (size,) = _JOBS_SIZE.unpack_from(self._bytes, _SUPERVISORS + 1)
+        job = json.loads(self._bytes[_JOB : _JOB + size]) if size else None
+        return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator_name, self.is_over(), job)
 
 
 _current = threading.local()

@@ -17,6 +17,7 @@ from dagtrace.airflow.ends import End
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.options import options
 from dagtrace.semconv import attributes as names
+from dagtrace.submit import jobs
 from dagtrace.telemetry.guard import guarded
 
 
@@ -135,6 +136,14 @@ def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
         end = end._replace(start_ns=left.start_ns)
         more[names.AIRFLOW_TASK_INSTANCE_OPERATOR] = left.operator
     end = end._replace(begun=left.begun, unwanted=left.unwanted or end.unwanted)
+    job = None
+    if left.job is not None:
+        start_ns, attributes = left.job
+        job = jobs.Job(start_ns, end.end_ns, dict(attributes))
+        more.update(job.attributes)
     telemetry.describe("airflow", "worker")
-    telemetry.tell(ends.span(ti, run, end, left.operator, more))
+    execution = ends.span(ti, run, end, left.operator, more)
+    telemetry.tell(execution)
+    if job is not None:
+        telemetry.tell(job.span(execution))
     telemetry.flush()

@@ -5,8 +5,8 @@ One `table` says where it goes: a row names the function at the boundary (a hook
 place in what that function is given: a Spark conf, an environment, parameters. The `places` are tiny functions on
 copies, so what the user wrote stays as it is and wins, and a second try begins as the first one did. Child processes of
 the worker need no row: the task's own `environment` has ``TRACEPARENT`` while its operator runs. What comes back of a
-remote job (`jobs`) is said on ``execute``. A plain Python process that was started with a carrier becomes its child
-(`received`). A query by one of Airflow's database hooks is a client span (`sql`).
+remote job (`jobs`) is a span below ``execute``. A plain Python process that was started with a carrier becomes its
+child (`received`). A query by one of Airflow's database hooks is a client span (`sql`).
 
 What is carried is the W3C trace context; never a header, a key or a secret.
 """
@@ -20,7 +20,7 @@ def watch() -> None:
     from dagtrace.submit import sql, wrapping
     from dagtrace.submit.table import ROWS
 
-    wrapping.arm(ROWS)
+    wrapping.arm(ROWS, optional=True)
     patch.apply(sql.PATCHES)
 
 

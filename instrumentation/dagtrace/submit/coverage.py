@@ -33,8 +33,10 @@ your own lists, and names the endpoint (scheme, host, port, path) unless you do.
 _BACK = """
 ## What comes back
 
-The job's system, id, page and state are attributes of `execute` (`remote_job.*` in [semconv.md](semconv.md)), and each
-submission and change of state is an event there.
+A span `remote_job {system}` below each `execute` that saw the job: from the request that started it to the last answer
+about it, each submission and change of state an event, failed where that system says so. Of a task that was killed its
+supervisor tells the last one. The job's system, id, page and state (`remote_job.*` in [semconv.md](semconv.md)) are
+attributes of `execute`, too.
 
 | seen of | at |
 |---|---|

@@ -53,6 +53,8 @@ class Row(NamedTuple):
     where: str = ""
     tell: Callable[[Call], Fact | None] | None = None
     when: Callable[[Call], bool] | None = None
+    tells_failures: bool = False
+    """``tell`` has something to say of a call that raised, too, whose result is None."""
 
     @property
     def about(self) -> str:
@@ -76,7 +78,7 @@ _GLUE_URL = "https://console.aws.amazon.com/gluestudio/home?region={region}#/job
 # fmt: off
 ROWS: tuple[Row, ...] = (
     Row("SparkSubmitOperator, SparkJDBCOperator", _SPARK + "spark_submit:SparkSubmitHook.submit", spark_submit.submit,
-        f"{_CONF}; {_ENV}", spark_submit.job_of),
+        f"{_CONF}; {_ENV}", spark_submit.job_of, tells_failures=True),
     Row("SparkPipelinesOperator", _SPARK + "spark_pipelines:SparkPipelinesHook.submit_pipeline", spark_submit.submit,
         f"{_CONF}; {_ENV}"),
     Row("SparkSqlOperator", _SPARK + "spark_sql:SparkSqlHook.run_query", spark_submit.sql, f"{_CONF}; {_ENV}"),
@@ -148,6 +150,7 @@ ROWS: tuple[Row, ...] = (
       for module in (_STANDARD + "bash", "airflow.operators.bash")),
     *(Row("@task.virtualenv, @task.external_python", f"{module}:{function}", argument(env=own_environment), _ENV)
       for module, function in ((_STANDARD + "python", "_execute_in_subprocess"),
+                               (_STANDARD + "python", "execute_in_subprocess"),
                                ("airflow.operators.python", "execute_in_subprocess"))),
     Row("SSHOperator", "airflow.providers.ssh.hooks.ssh:SSHHook.exec_ssh_client_command",
         argument(environment=asked_environment), f"{_ENV}, by opt-in"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from dagtrace import patch
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
 _armed: dict[str, list[Row]] = {}
 
 
-def arm(rows: Iterable[Row]) -> None:
-    """Wrap the targets of rows, as soon as their modules are imported; a row that is armed already adds nothing."""
+def arm(rows: Iterable[Row], *, optional: bool = False) -> None:
+    """
+    Wrap the targets of rows, as soon as their modules are imported; a row that is armed already adds nothing.
+
+    A module that lacks its target is one warning, unless that is ``optional``: a provider of another version.
+    """
     for row in rows:
         of_target = _armed.setdefault(row.target, [])
         if row in of_target:
             continue
         of_target.append(row)
         module, _, attribute = row.target.partition(":")
-        patch.apply([Patch(module, attribute, _around(row.target))])
+        patch.apply([Patch(module, attribute, _around(row.target), optional=optional)])
 
 
 def _around(target: str) -> Callable[..., Any]:
@@ -37,11 +42,15 @@ def _around(target: str) -> Callable[..., Any]:
             return wrapped(*args, **kwargs)
         call = Call(wrapped, instance, args, kwargs)
         chosen = _put(target, call, found) or ()
+        start_ns = time.time_ns()
         try:
             call.result = wrapped(*call.args, **call.kwargs)
+        except BaseException:
+            _tell([row for row in chosen if row.tells_failures], call, start_ns)
+            raise
         finally:
             call.give_back()
-        _tell(chosen, call)
+        _tell(chosen, call, start_ns)
         return call.result
 
     return around
@@ -57,7 +66,7 @@ def _put(target: str, call: Call, found: carrier.Carrier) -> list[Row]:
     return chosen
 
 
-def _tell(chosen: Iterable[Row], call: Call) -> None:
+def _tell(chosen: Iterable[Row], call: Call, start_ns: int) -> None:
     for row in chosen:
         with guard(f"job of {row.starts}"):
             for change in call.later:
@@ -65,4 +74,4 @@ def _tell(chosen: Iterable[Row], call: Call) -> None:
             call.later.clear()
             fact = row.tell(call) if row.tell is not None else None
             if fact is not None:
-                jobs.note(fact)
+                jobs.note(fact, start_ns)
