@@ -16,7 +16,9 @@ from airflow.providers.apache.spark.operators.spark_sql import SparkSqlOperator
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.python import PythonOperator
 
+from dagtrace.semconv import attributes as names
 from submit.conftest import assert_discreet
+from submit.remote import Remote
 from submit.spark_binaries import Ran
 from support.sink import Sink
 
@@ -225,3 +227,35 @@ def test_a_failed_submission_names_its_job(task: Task, tmp_path: Path, monkeypat
         task.run(operator)
     assert task.span.attributes["remote_job.id"] == "application_1700000000000_0002"
     assert [job.attributes["remote_job.id"] for job in task.jobs] == ["application_1700000000000_0002"]
+
+
+def test_a_yarn_application_is_followed(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its resource manager says is the job's state: where it is, and then how it ended."""
+    app = "application_1700000000000_0003"
+    answers = [("ACCEPTED", "UNDEFINED"), ("RUNNING", "UNDEFINED"), ("FINISHED", "SUCCEEDED")]
+    told = [{"app": {"state": state, "finalStatus": final, "diagnostics": ""}} for state, final in answers]
+    Ran(tmp_path, monkeypatch, f"INFO Client: Submitted application {app}")
+    monkeypatch.setattr("airflow.providers.apache.spark.hooks.spark_submit.time.sleep", lambda _: None)
+    with Remote({f"GET /ws/v1/cluster/apps/{app}": told}) as remote:
+        extra = {"deploy-mode": "cluster", "yarn_resourcemanager_webapp_address": f"127.0.0.1:{remote.port}"}
+        task.connect("yarn", conn_type="spark", host="yarn", extra=extra)
+        operator: Any = SparkSubmitOperator(
+            task_id="t", application="a.py", conn_id="yarn", durable=False, yarn_track_via_rm_api=True
+        )
+        task.run(operator)
+    (job,) = task.jobs
+    assert [event.attributes.get(names.REMOTE_JOB_STATE) for event in job.events][-3:] == [
+        *("ACCEPTED", "RUNNING", "SUCCEEDED")
+    ]
+    assert (job.attributes[names.REMOTE_JOB_ID], job.error) == (app, None)
+
+
+def test_a_job_that_is_taken_up_is_known(task: Task) -> None:
+    """A try that resumes submits nothing: the driver of the try before it is a job of its own execution, too."""
+    with Remote({"GET /v1/submissions/status/driver-1": {"success": True, "driverState": "FAILED"}}) as remote:
+        extra = {"deploy-mode": "cluster", "rest-port": remote.port}
+        task.connect("cluster", conn_type="spark", host="spark://127.0.0.1:7077", extra=extra)
+        operator: Any = SparkSubmitOperator(task_id="t", application="a.jar", conn_id="cluster")
+        assert task.do(lambda context: operator.get_job_status("driver-1", context), operator) == "FAILED"
+    (job,) = task.jobs
+    assert (job.attributes[names.REMOTE_JOB_ID], job.error) == ("driver-1", "spark says FAILED")

@@ -112,3 +112,19 @@ def job_of(call: Call) -> Fact | None:
     hook = call.instance
     found = hook._yarn_application_id or hook._driver_id or hook._kubernetes_driver_pod
     return Fact("spark", found, state=hook._driver_status) if found else None
+
+
+def yarn_state(call: Call) -> Fact:
+    """Return what YARN's resource manager says of an application: how it ended, until then where it is."""
+    state, final, *_ = call.result
+    return Fact("spark", call.get("application_id"), state=state if final == "UNDEFINED" else final)
+
+
+def pod_end(call: Call) -> Fact:
+    """Return the last phase of a driver's pod."""
+    return Fact("spark", call.instance._kubernetes_driver_pod, state=call.result)
+
+
+def state_of(call: Call) -> Fact:
+    """Return the state of a job that a try before this one submitted; a pod's id has its namespace before it."""
+    return Fact("spark", str(call.get("external_id")).rpartition(":")[2], state=call.result)

@@ -63,6 +63,7 @@ class Row(NamedTuple):
 
 
 _SPARK = "airflow.providers.apache.spark.hooks."
+_SPARK_OPERATORS = "airflow.providers.apache.spark.operators."
 _LIVY = "airflow.providers.apache.livy."
 _DATABRICKS = "airflow.providers.databricks."
 _DATAPROC = "airflow.providers.google.cloud.hooks.dataproc:DataprocHook."
@@ -79,6 +80,14 @@ _GLUE_URL = "https://console.aws.amazon.com/gluestudio/home?region={region}#/job
 ROWS: tuple[Row, ...] = (
     Row("SparkSubmitOperator, SparkJDBCOperator", _SPARK + "spark_submit:SparkSubmitHook.submit", spark_submit.submit,
         f"{_CONF}; {_ENV}", spark_submit.job_of, tells_failures=True),
+    Row("SparkSubmitOperator", _SPARK + "spark_submit:SparkSubmitHook._process_spark_status_log",
+        tell=spark_submit.job_of),
+    Row("SparkSubmitOperator", _SPARK + "spark_submit:SparkSubmitHook._query_yarn_application_status",
+        tell=spark_submit.yarn_state),
+    Row("SparkSubmitOperator", _SPARK + "spark_submit:SparkSubmitHook._poll_k8s_driver_via_api",
+        tell=spark_submit.pod_end),
+    Row("SparkSubmitOperator that takes up a job", _SPARK_OPERATORS + "spark_submit:SparkSubmitOperator.get_job_status",
+        tell=spark_submit.state_of),
     Row("SparkPipelinesOperator", _SPARK + "spark_pipelines:SparkPipelinesHook.submit_pipeline", spark_submit.submit,
         f"{_CONF}; {_ENV}"),
     Row("SparkSqlOperator", _SPARK + "spark_sql:SparkSqlHook.run_query", spark_submit.sql, f"{_CONF}; {_ENV}"),
