@@ -17,7 +17,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.python import PythonOperator
 
 from dagtrace.semconv import attributes as names
-from submit.conftest import assert_discreet
+from submit.conftest import assert_discreet, returning
 from submit.remote import Remote
 from submit.spark_binaries import Ran
 from support.sink import Sink
@@ -235,7 +235,7 @@ def test_a_yarn_application_is_followed(task: Task, tmp_path: Path, monkeypatch:
     answers = [("ACCEPTED", "UNDEFINED"), ("RUNNING", "UNDEFINED"), ("FINISHED", "SUCCEEDED")]
     told = [{"app": {"state": state, "finalStatus": final, "diagnostics": ""}} for state, final in answers]
     Ran(tmp_path, monkeypatch, f"INFO Client: Submitted application {app}")
-    monkeypatch.setattr("airflow.providers.apache.spark.hooks.spark_submit.time.sleep", lambda _: None)
+    monkeypatch.setattr("airflow.providers.apache.spark.hooks.spark_submit.time.sleep", returning(None))
     with Remote({f"GET /ws/v1/cluster/apps/{app}": told}) as remote:
         extra = {"deploy-mode": "cluster", "yarn_resourcemanager_webapp_address": f"127.0.0.1:{remote.port}"}
         task.connect("yarn", conn_type="spark", host="yarn", extra=extra)
