@@ -122,8 +122,7 @@ final class Application extends Span {
     if (books.size() < MOST_OPEN) return;
     Map.Entry<K, S> eldest = books.entrySet().iterator().next();
     S span = eldest.getValue();
-    span.open = 0;
-    if (!span.ended) span.end(System.currentTimeMillis());
+    span.forget(System.currentTimeMillis());
     if (books.get(eldest.getKey()) == span) span.write();
     books.remove(eldest.getKey());
   }

@@ -52,7 +52,7 @@ public final class TraceListener extends SparkListener {
   /** Spark's, by spark.extraListeners. It puts this on a queue it shares with others: another one does the work. */
   public TraceListener(SparkConf conf) {
     try {
-      Settings settings = new Settings(conf, System.getenv());
+      Settings settings = new Settings(conf, System.getenv(), true);
       if (settings.off) return;
       SparkContext context = Scala.beingConstructed();
       if (context == null) {
@@ -85,7 +85,7 @@ public final class TraceListener extends SparkListener {
 
   /** Start to listen; {@code traceparent} is the application's parent, null or malformed for none. */
   public void attach(SparkContext context, String traceparent, long pid, String detail) {
-    settings = new Settings(context.conf(), System.getenv());
+    settings = new Settings(context.conf(), System.getenv(), false);
     python = new Driver(pid);
     application = Application.of(context, traceparent, outbox, "task".equals(detail));
     listen(context);
@@ -167,7 +167,7 @@ public final class TraceListener extends SparkListener {
     java.util.Map<String, String> environment = new java.util.HashMap<>();
     environment.put("OTEL_TRACES_SAMPLER", sampler);
     environment.put("OTEL_TRACES_SAMPLER_ARG", argument);
-    return new Settings(new SparkConf(false), environment).samples(traceId);
+    return new Settings(new SparkConf(false), environment, false).samples(traceId);
   }
 
   public static String diagnoses() { return Diagnosis.table(); }
