@@ -1,7 +1,9 @@
 package io.dagtrace.spark;
 
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import org.apache.spark.SparkConf;
@@ -12,6 +14,8 @@ import scala.Option;
 
 /** Asks the listener's own classes what can hardly be asked through Spark; test_listener.py runs it, and knows the answers. */
 public final class Checks {
+  private static final Metrics.Source ROWS = new Metrics.Source("rows", "{row}", false, "", "", false, "", "");
+
   private static void say(String name, Object value) { System.out.println(name + "=" + value); }
 
   private static Map<String, String> environment(String... pairs) {
@@ -21,6 +25,31 @@ public final class Checks {
   }
 
   private static Settings settings(String... pairs) { return new Settings(new SparkConf(false), environment(pairs), true); }
+
+  private static Outbox.Line line(int number, String text) {
+    String json = "{\"n\":\"" + number + "\",\"text\":\"" + text + "\"}";
+    return new Outbox.Line(json, "spark.job", true, Collections.singletonList(new Meter.Point(ROWS, 1, "")));
+  }
+
+  public static void outbox() throws Exception {
+    char[] kilobytes = new char[10_000];
+    Arrays.fill(kilobytes, 'x');
+    for (String text : Arrays.asList(new String(kilobytes), new String(kilobytes).replace('x', '日'))) {
+      Outbox outbox = new Outbox();
+      Meter meter = new Meter();
+      outbox.put(line(0, text));
+      outbox.measureBy(meter);
+      for (int i = 1; i < 3000; i++) outbox.put(line(i, text));
+      List<Outbox.Line> left = outbox.take(Integer.MAX_VALUE, 0);
+      say("outbox lost", outbox.losses.describe());
+      say("outbox bytes", left.stream().mapToLong(l -> l.json.length()).sum());
+      say("outbox kept", left.size() + " " + left.get(left.size() - 1).json.substring(0, 12));
+      say("outbox measured", meter.collect().replaceAll(".*\"asInt\":\"(\\d+)\".*", "$1"));
+      outbox.putBack(left);
+      say("outbox back", outbox.take(1, 0).get(0).forPython().substring(0, 27));
+      say("outbox news", outbox.losses.news() + "; " + outbox.losses.news());
+    }
+  }
 
   public static void options() {
     Settings found = settings("DAGTRACE_SPARK_DETAIL", "everything", "DAGTRACE_LOCAL_MAX_BYTES", "much",
@@ -90,6 +119,7 @@ public final class Checks {
   }
 
   public static void main(String[] arguments) throws Exception {
+    outbox();
     options();
     home();
     headers();

@@ -63,6 +63,24 @@ def said(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str]
     return lambda name: [value for key, _, value in pairs if key == name]
 
 
+def test_waiting_spans_are_bounded_by_bytes(said: Callable[[str], list[str]]) -> None:
+    """16 MiB of heap, however long a span is and whatever it is written in; the oldest go, are counted and measured."""
+    kept = [int(text.split()[0]) for text in said("outbox kept")]
+    letters, widths = (16 << 20) // 10_000, (1, 2)
+    assert kept == [pytest.approx(letters / width, rel=0.02) for width in widths]
+    assert all(int(size) * width <= 16 << 20 for size, width in zip(said("outbox bytes"), widths, strict=True))
+    assert [text.split(" ", 1)[1] for text in said("outbox kept")] == ['{"n":"2999",'] * 2
+    assert said("outbox lost") == [f"queue_full {3000 - number}" for number in kept]
+    assert said("outbox measured") == ["3000", "3000"]
+
+
+def test_a_span_goes_back_with_what_python_must_know(said: Callable[[str], list[str]]) -> None:
+    """What the JVM has counted in its metrics already says so; a loss is news once."""
+    firsts = [3000 - int(text.split()[0]) for text in said("outbox kept")]
+    assert said("outbox back") == [f'{{"measured":true,"n":"{n}",'[:27] for n in firsts]
+    assert said("outbox news") == [f"queue_full {n}; " for n in firsts]
+
+
 def test_wrong_options_are_a_line_each(said: Callable[[str], list[str]], caplog: pytest.LogCaptureFixture) -> None:
     """Variable, value and what is used instead, in Python's very words where Python has that option, too."""
     assert said("options") == ["stage 1073741824 10000 2000 60000 true", "job 1536 3000"]
@@ -121,5 +139,5 @@ def test_a_class_that_cannot_be_linked(said: Callable[[str], list[str]]) -> None
 
 
 def test_what_never_ends_is_forgotten(said: Callable[[str], list[str]]) -> None:
-    """A job whose stage's end got lost is written when there are too many, and no longer holds what is above it open."""
+    """A job whose stage's end got lost is written when there are too many, and holds what is above it no longer."""
     assert said("forgotten") == ["10000 5000 false", "10000 1"]

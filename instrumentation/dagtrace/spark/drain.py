@@ -75,7 +75,9 @@ class Drain:
                     self._ending.wait(_PAUSE)
             lost = self.listener.lost()
             if lost:
-                why = self.listener.problem() or "the queue was full"
+                losses, problem = self.listener.losses(), self.listener.problem()
+                telemetry.measure(*records.lost(losses, self.listener.appName()))
+                why = f"{losses}: {problem}" if problem else losses
                 warn_once("spark.lost", "%d Spark events or spans were lost (%s)", lost, why)
 
     def _tell(self, lines: str) -> None:
@@ -89,7 +91,7 @@ class Drain:
                     record = failed(record, self._error)
                 if record.sampled and records.wanted(record, detail):
                     telemetry.tell(record)
-                if found := records.points(record):
+                if not records.measured(line) and (found := records.points(record)):
                     telemetry.measure(*found)
 
     @property
@@ -125,4 +127,10 @@ class Drain:
         self._ending.set()
         if not self.ended:
             self._thread.join(max(0.0, telemetry.budget() - (time.monotonic() - began)))
+            if not self.ended:  # how many there are only the JVM knows
+                warn_once(
+                    "spark.late",
+                    "the Spark application's last spans were not to be had from its JVM within DAGTRACE_FLUSH_TIMEOUT; "
+                    "they are lost",
+                )
         telemetry.spend(time.monotonic() - began)

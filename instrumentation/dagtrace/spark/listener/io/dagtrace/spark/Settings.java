@@ -41,9 +41,9 @@ final class Settings {
   /** {@code speaks}: wrong values are said here; where Python drives, it says them. */
   Settings(SparkConf conf, Map<String, String> environment, boolean speaks) {
     this.conf = conf;
-    this.speaks = speaks;
     this.environment = environment;
     off = "true".equalsIgnoreCase(env("OTEL_SDK_DISABLED")) || OFF.contains(env("DAGTRACE_ENABLED").toLowerCase());
+    this.speaks = speaks && !off;
     detail = env("DAGTRACE_SPARK_DETAIL").isEmpty()
         ? detail("spark.dagtrace.detail", conf.get("spark.dagtrace.detail", "")) : detail("DAGTRACE_SPARK_DETAIL", env("DAGTRACE_SPARK_DETAIL"));
     budgetMs = (long) (1000 * number("DAGTRACE_FLUSH_TIMEOUT", 0, "2.0", "seconds, 0 or more"));

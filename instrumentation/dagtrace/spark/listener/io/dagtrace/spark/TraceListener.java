@@ -44,7 +44,6 @@ public final class TraceListener extends SparkListener {
   private boolean begun;
   private boolean withoutSql;
   private boolean closed;
-  private String problem = "";
 
   /** Python's, over py4j. */
   public TraceListener() {}
@@ -114,7 +113,7 @@ public final class TraceListener extends SparkListener {
       return null;
     }
     StringBuilder lines = new StringBuilder();
-    for (Outbox.Line line : taken) lines.append(lines.length() == 0 ? "" : "\n").append(line.json);
+    for (Outbox.Line line : taken) lines.append(lines.length() == 0 ? "" : "\n").append(line.forPython());
     return lines.toString();
   }
 
@@ -133,10 +132,15 @@ public final class TraceListener extends SparkListener {
 
   public long records() { return outbox.records.get(); }
 
-  public long lost() { return outbox.lost.get(); }
+  public long lost() { return outbox.losses.total(); }
+
+  /** What was lost since the last call, by reason: {@code queue_full 3, error 1}; who asks counts it. */
+  public String losses() { return outbox.losses.news(); }
 
   /** The first thing that went wrong in here, "" for nothing. */
-  public synchronized String problem() { return problem; }
+  public String problem() { return outbox.losses.problem(); }
+
+  public synchronized String appName() { return application.appName; }
 
   public synchronized String traceId() { return application.trace.trace; }
 
@@ -184,7 +188,7 @@ public final class TraceListener extends SparkListener {
       if (found != null && Scala.has(found.listenerBus(), getClass().getName(), this)) return; // another one of ours
       application = Application.of(e, mine, settings.parent(), outbox, settings.detail.equals("task"));
       sender = new Sender(application, settings);
-      sender.start();
+        sender.start();
     } catch (Throwable t) {
       Log.warn("Spark is not traced: the listener could not be attached (" + t.getClass().getName() + ")");
     }
@@ -233,7 +237,7 @@ public final class TraceListener extends SparkListener {
     safely(() -> {
       Stage stage = application.stages.get(Stage.key(e.stageInfo().stageId(), e.stageInfo().attemptNumber()));
       if (stage != null) stage.complete(e.stageInfo());
-      else outbox.lost.incrementAndGet(); // it began before we listened: part of its tasks would be worse than none
+      else outbox.losses.add(Losses.Reason.LATE_START, 1, "a stage began before the listener");
     });
   }
 
@@ -278,10 +282,8 @@ public final class TraceListener extends SparkListener {
       mine = sender;
     }
     mine.finish();
-    if (outbox.lost.get() > 0) {
-      String why = problem().isEmpty() ? "a queue was full, or a stage began before the listener" : problem();
-      Log.warn(outbox.lost.get() + " Spark events or spans were lost (" + why + ")");
-    }
+    long lost = outbox.losses.total();
+    if (lost > 0) Log.warn(lost + " Spark events or spans were lost (" + outbox.losses.describe() + ")");
   }
 
   private void close(long time) {
@@ -296,8 +298,7 @@ public final class TraceListener extends SparkListener {
     try {
       if (application != null && !closed) work.run();
     } catch (Throwable t) {
-      outbox.lost.incrementAndGet();
-      if (problem.isEmpty()) problem = Mask.mask(String.valueOf(t));
+      outbox.losses.add(Losses.Reason.ERROR, 1, Mask.mask(String.valueOf(t)));
     }
   }
 }
