@@ -60,6 +60,11 @@ final class Sender implements Runnable {
     thread.start();
   }
 
+  /** Say where to look for the trace: in the driver's log, which is all that a user of a cluster has at hand. */
+  void announce() {
+    if (wanted && traces != null) Log.info("trace " + application.trace.trace + " -> " + traces);
+  }
+
   /** Python tells from now on. What is being posted may still arrive; what does not goes back for Python to take. */
   void halt() {
     outbox.measureBy(null);

@@ -72,6 +72,7 @@ public final class TraceListener extends SparkListener {
     listen(context);
     LogContext.of(context, application);
     sender = new Sender(application, settings);
+    sender.announce();
     sender.start();
   }
 
@@ -188,7 +189,8 @@ public final class TraceListener extends SparkListener {
       if (found != null && Scala.has(found.listenerBus(), getClass().getName(), this)) return; // another one of ours
       application = Application.of(e, mine, settings.parent(), outbox, settings.detail.equals("task"));
       sender = new Sender(application, settings);
-        sender.start();
+      sender.announce();
+      sender.start();
     } catch (Throwable t) {
       Log.warn("Spark is not traced: the listener could not be attached (" + t.getClass().getName() + ")");
     }
