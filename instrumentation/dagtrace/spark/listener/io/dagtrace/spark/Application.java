@@ -27,6 +27,7 @@ final class Application extends Span {
   final Map<Long, Sql> executions = new LinkedHashMap<>();
   final Map<Integer, Job> jobs = new LinkedHashMap<>();
   final Map<Long, Stage> stages = new LinkedHashMap<>();
+  final Set<Long> pending = new HashSet<>(); // keys of stages that jobs list and nobody has submitted
   final Parent trace;
   private final Set<String> counted = new HashSet<>();
 
