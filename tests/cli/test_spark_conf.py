@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,32 @@ def test_lines_of_a_properties_file(capsys: pytest.CaptureFixture[str], monkeypa
 def test_options_of_spark_submit(capsys: pytest.CaptureFixture[str]) -> None:
     """In one line, as a shell splits it; without an endpoint none is named."""
     assert main(["spark-conf", "--submit"]) == 0
-    words = shlex.split(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.err == ""
+    words = shlex.split(said.out)
+    assert words == said.out.split()  # what $(…) makes of it
     assert words == ["--conf", f"spark.driver.extraClassPath={JAR}", "--conf", f"spark.extraListeners={CLASS}"]
+
+
+def test_a_path_with_blanks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line on stderr says that ``$(…)`` would break it, and how a shell gets it whole: that way is true."""
+    jar = tmp_path / "my jars" / "dagtrace.jar"
+    jar.parent.mkdir()
+    jar.touch()
+    monkeypatch.setattr(spark_conf, "JAR", jar)
+    assert main(["spark-conf", "--submit"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert 'eval "spark-submit $(dagtrace spark-conf --submit) …"' in said.err
+    program = """eval "printf '%s\\n' $(printf '%s' "$SAID") app.py" """
+    done = subprocess.run(
+        ["bash", "-c", program], env={"SAID": said.out.strip()}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        *("--conf", f"spark.driver.extraClassPath={jar}", "--conf", f"spark.extraListeners={CLASS}", "app.py"),
+    ]
 
 
 def test_the_jar_alone(capsys: pytest.CaptureFixture[str]) -> None:

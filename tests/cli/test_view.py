@@ -383,7 +383,10 @@ def test_no_files_is_one_line_and_code_2(fresh: Path, capsys: pytest.CaptureFixt
     assert not out
     assert err.splitlines() == [
         f"dagtrace view: {fresh} does not exist; traces lie in DAGTRACE_HOME (default ~/.dagtrace)",
-        f"dagtrace view: {fresh} holds no traces*.jsonl: has anything run with DAGTRACE_ENABLED=true and no endpoint set?",
+        (
+            f"dagtrace view: {fresh} holds no traces*.jsonl: they lie in DAGTRACE_HOME (default ~/.dagtrace) where no "
+            "endpoint is set, of what ran with DAGTRACE_ENABLED=true, or of Spark drivers set up by `dagtrace spark-conf`"
+        ),
     ]
 
 

@@ -85,6 +85,35 @@ def zoo(driver: Driver) -> dict[str, Application]:
     }
 
 
+LISTENER = """
+import json
+from pyspark.java_gateway import launch_gateway
+from dagtrace.spark.attachment import CLASS, JAR
+gateway = launch_gateway()
+java = gateway.jvm.java
+urls = gateway.new_array(java.net.URL, 1)
+urls[0] = java.io.File(str(JAR)).toURI().toURL()
+parent = gateway.jvm.org.apache.spark.SparkConf().getClass().getClassLoader()
+listener = java.net.URLClassLoader(urls, parent).loadClass(CLASS).newInstance()
+asked = json.load(open("asked.json"))
+print("ANSWER", json.dumps({answer}))
+"""
+
+
+@pytest.fixture(scope="session")
+def ask(drive: Callable[..., Driver]) -> Callable[[str, Any, Path], Any]:
+    """Return a function that asks the ``listener``, in a JVM without a SparkContext, for an ``answer`` to ``asked``."""
+
+    def answered(answer: str, asked: Any, folder: Path) -> Any:
+        (folder / "asked.json").write_text(json.dumps(asked))
+        done = drive(LISTENER.replace("{answer}", answer), folder).process
+        assert done.returncode == 0, done.stderr
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith("ANSWER"))
+        return json.loads(line.removeprefix("ANSWER"))
+
+    return answered
+
+
 def _drive(code: str, folder: Path, **env: str) -> Driver:
     home = folder / "home"
     environ = {

@@ -136,6 +136,12 @@ def test_its_resource_is_the_application(ran: dict[str, Any]) -> None:
     assert {key.lower(): value for key, value in ran["sink"].headers[0].items()}["x-api-key"] == SECRET
 
 
+def test_its_log_says_where_the_trace_is(ran: dict[str, Any]) -> None:
+    """One line of the driver's log has the trace id and where it went, without whoever may write there."""
+    said = [line.partition(" dagtrace: ")[2] for line in ran["logs"].splitlines() if " INFO dagtrace: " in line]
+    assert said == [f"trace {PARENT.split('-')[1]} -> {ran['sink'].url}/v1/traces"]
+
+
 def test_nothing_secret_can_be_seen(ran: dict[str, Any]) -> None:
     """The header is in no command line, not on the environment page, not in the event log and in no log file."""
     (log,) = ran["events"].iterdir()

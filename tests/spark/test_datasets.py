@@ -275,19 +275,6 @@ def test_metrics_are_the_sums_of_the_events(run: Run) -> None:
     assert sums == expected
 
 
-CODE = """
-import json
-from pyspark.java_gateway import launch_gateway
-from dagtrace.spark.driver import CLASS, JAR
-gateway = launch_gateway()
-java = gateway.jvm.java
-urls = gateway.new_array(java.net.URL, 1)
-urls[0] = java.io.File(str(JAR)).toURI().toURL()
-parent = gateway.jvm.org.apache.spark.SparkConf().getClass().getClassLoader()
-listener = java.net.URLClassLoader(urls, parent).loadClass(CLASS).newInstance()
-print("NAMES", json.dumps([list(listener.datasets(paths)) for paths in json.load(open("paths.json"))]))
-"""
-
 NAMES: dict[tuple[str, ...], list[str]] = {
     ("file:/data/flights",): ["file:/data/flights"],
     ("file:///data/a b",): ["file:/data/a b"],
@@ -315,13 +302,7 @@ NAMES: dict[tuple[str, ...], list[str]] = {
 }
 
 
-def test_names(drive: Callable[..., Driver], tmp_path: Path) -> None:
+def test_names(ask: Callable[..., Any], tmp_path: Path) -> None:
     """Paths become namespaces and names as OpenLineage has them: no partitions, no part files, no credentials."""
-    (tmp_path / "paths.json").write_text(json.dumps(list(NAMES)))
-    done = drive(CODE, tmp_path).process
-    (line,) = (
-        (line for line in done.stdout.splitlines() if line.startswith("NAMES"))
-        if not done.returncode
-        else (done.stderr,)
-    )
-    assert dict(zip(NAMES, json.loads(line.removeprefix("NAMES")), strict=True)) == NAMES
+    answer = ask("[list(listener.datasets(paths)) for paths in asked]", list(NAMES), tmp_path)
+    assert dict(zip(NAMES, answer, strict=True)) == NAMES

@@ -83,6 +83,35 @@ def test_a_killed_jvm_holds_nobody(drive: Callable[..., Driver], tmp_path: Path)
     assert "spark.job" in {s.name for s in done.spans}
 
 
+STALLS = """
+import subprocess
+pid = spark.sparkContext._gateway.proc.pid
+def ended():
+    print("ENDED", time.time() - began)
+    os.kill(pid, signal.SIGKILL)
+def last_resort():
+    time.sleep(90)
+    os.kill(pid, signal.SIGKILL)
+threading.Thread(target=last_resort, daemon=True).start()
+time.sleep(1)
+os.kill(pid, signal.SIGSTOP)
+began = time.time()
+"""
+
+
+def test_a_stalled_jvm_holds_nobody(drive: Callable[..., Driver], tmp_path: Path) -> None:
+    """A JVM that answers nothing any more costs the exit no more than the budget, and leaves some of it to deliver."""
+    # Handlers run last in, first out: one registered before ours runs after it.
+    code = "import atexit\natexit.register(lambda: ended())\n" + START + STALLS
+    done = drive(code, tmp_path, DAGTRACE_FLUSH_TIMEOUT="8")
+    assert done.process.returncode == 0, done.process.stderr
+    (took,) = (line for line in done.process.stdout.splitlines() if line.startswith("ENDED"))
+    assert float(took.split()[1]) < 40
+    assert {"spark.sql", "spark.job", "spark.stage"} == {s.name for s in done.spans}
+    (warning,) = done.warnings
+    assert "last spans were not to be had from its JVM within DAGTRACE_FLUSH_TIMEOUT" in warning
+
+
 REFUSES = """
 from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JError

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import metrics
 
 
 if TYPE_CHECKING:
@@ -80,4 +81,8 @@ def test_late_ends_widen_what_is_above(drive: Callable[..., Driver], tmp_path: P
     assert names.SPARK_JOB_RESULT not in jobs[901].attributes
     assert "LOST 1 " in done.process.stdout
     (warning,) = done.warnings
-    assert "1 Spark events or spans were lost" in warning
+    assert "1 Spark events or spans were lost (late_start 1: a stage began before the listener)" in warning
+    (metric,) = (m for m in done.points if m["name"] == metrics.DAGTRACE_SPARK_RECORDS_LOST.name)
+    (point,) = metric["sum"]["dataPoints"]
+    reasons = {a["key"]: a["value"]["stringValue"] for a in point["attributes"]}
+    assert (int(point["asInt"]), reasons[names.DAGTRACE_LOSS_REASON]) == (1, "late_start")

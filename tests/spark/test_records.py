@@ -184,3 +184,22 @@ def test_detail(detail: str, levels: int) -> None:
     """``DAGTRACE_SPARK_DETAIL`` leaves out the levels below."""
     spans = ["spark.application of mine", "spark.sql", "spark.job", "spark.stage", "spark.task"]
     assert [n for n in spans if records.wanted(records.read(line(n)), detail)] == spans[:levels]
+
+
+def test_what_the_jvm_has_counted_says_so() -> None:
+    """A span of a listener that was taken over carries a mark that is no part of it; its facts are the same."""
+    marked = '{"measured":true,' + line()[1:]
+    assert (records.measured(marked), records.measured(line())) == (True, False)
+    assert records.read(marked) == records.read(line())
+
+
+def test_losses_are_points() -> None:
+    """What a listener lost is counted by its reason, nothing where it lost nothing."""
+    made = records.lost("queue_full 3, error 1", "app")
+    assert {(p.metric, p.value, p.attributes[names.DAGTRACE_LOSS_REASON]) for p in made} == {
+        (metrics.DAGTRACE_SPARK_RECORDS_LOST, 3, "queue_full"),
+        (metrics.DAGTRACE_SPARK_RECORDS_LOST, 1, "error"),
+    }
+    assert all(p.attributes[names.SPARK_APPLICATION_NAME] == "app" for p in made)
+    assert all(set(p.attributes) == set(p.metric.attributes) for p in made)
+    assert records.lost("", "app") == []

@@ -48,6 +48,17 @@ def test_skipped_stages_have_no_span(zoo: dict[str, Application]) -> None:
     assert not {(stage, 0) for stage in skipped} & set(zoo["workload"].told)
 
 
+def test_a_stage_that_two_jobs_share_is_skipped_by_none(zoo: dict[str, Application]) -> None:
+    """A job that starts while a stage it lists is running waits for it: for Spark, and so for us, it skips nothing."""
+    workload = zoo["workload"]
+    jobs = [job for job in workload.truth["rest"]["jobs"] if job.get("description") == "shared stage"]
+    first, second = (set(job["stageIds"]) for job in jobs)
+    assert len(first & second) == 1
+    assert [job["numSkippedStages"] for job in jobs] == [0, 0], "the second began too late: the test proves nothing"
+    spans = [s for s in workload.named("spark.job") if s.attributes.get(names.SPARK_JOB_DESCRIPTION) == "shared stage"]
+    assert [s.attributes[names.SPARK_JOB_STAGE_SKIPPED] for s in spans] == [0, 0]
+
+
 def test_spilled_bytes_are_told(zoo: dict[str, Application]) -> None:
     """A sort that did not fit into memory says so, in memory and on disk."""
     (stage,) = (s for s in zoo["spills"].told.values() if s.attributes[names.SPARK_STAGE_SPILL_DISK_BYTES])

@@ -18,8 +18,6 @@ from dagtrace.masking import mask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Driver
-
 pytestmark = pytest.mark.real
 
 PARTS: list[list[str | int]] = [
@@ -65,18 +63,7 @@ DESCRIPTIONS = {
 SAMPLERS = [("traceidratio", "0.5"), ("parentbased_traceidratio", "0.25"), ("traceidratio", "0"), ("traceidratio", "1")]
 IDS = [f"{7 * n + 1:032x}" for n in (0, 2**60, 2**61, 2**62, 2**63, 2**64 // 7 - 1)]
 
-CODE = """
-import json, sys
-from pyspark.java_gateway import launch_gateway
-from dagtrace.spark.attachment import CLASS, JAR
-gateway = launch_gateway()
-java = gateway.jvm.java
-urls = gateway.new_array(java.net.URL, 1)
-urls[0] = java.io.File(str(JAR)).toURI().toURL()
-parent = gateway.jvm.org.apache.spark.SparkConf().getClass().getClassLoader()
-listener = java.net.URLClassLoader(urls, parent).loadClass(CLASS).newInstance()
-asked = json.load(open("vectors.json"))
-print("ANSWERS", json.dumps({
+ANSWERS = """{
     "ids": [[listener.identity(size, parts) for size in (8, 16)] for parts in asked["parts"]],
     "described": [listener.describe(text) for text in asked["descriptions"]],
     "masked": [listener.mask(text) for text in asked["texts"]],
@@ -84,20 +71,14 @@ print("ANSWERS", json.dumps({
     "off": listener.samples("always_off", "", asked["ids"][0]),
     "on": listener.samples("", "", asked["ids"][0]),
     "diagnoses": listener.diagnoses(),
-}))
-"""
+}"""
 
 
 @pytest.fixture(scope="module")
-def answers(drive: Callable[..., Driver], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def answers(ask: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what Java says to all of it."""
-    folder = tmp_path_factory.mktemp("vectors")
     asked = {"parts": PARTS, "texts": TEXTS, "samplers": SAMPLERS, "ids": IDS, "descriptions": list(DESCRIPTIONS)}
-    (folder / "vectors.json").write_text(json.dumps(asked))
-    done = drive(CODE, folder).process
-    assert done.returncode == 0, done.stderr
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("ANSWERS"))
-    return json.loads(line.removeprefix("ANSWERS"))
+    return ask(ANSWERS, asked, tmp_path_factory.mktemp("vectors"))
 
 
 def test_ids(answers: dict[str, Any]) -> None:

@@ -39,6 +39,9 @@ class Sink:
                     return
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                if self.path not in sink.requests:
+                    self.send_error(404)
+                    return
                 sink.headers.append(dict(self.headers))
                 if "json" in self.headers["Content-Type"]:
                     sink.requests[self.path].append(json.loads(body))

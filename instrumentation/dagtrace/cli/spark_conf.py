@@ -27,7 +27,15 @@ def run(*, submit: bool, jar: bool) -> int:
     if endpoint:
         settings["spark.dagtrace.endpoint"] = endpoint
     if submit:
-        print(" ".join(f"--conf {shlex.quote(f'{key}={value}')}" for key, value in settings.items()))
+        words = [f"{key}={value}" for key, value in settings.items()]
+        quoted = [shlex.quote(word) for word in words]
+        if quoted != words:  # a shell does not look for quotes in what $(…) has put there
+            print(
+                "These have characters that $(dagtrace spark-conf --submit) does not survive in a shell: say "
+                'eval "spark-submit $(dagtrace spark-conf --submit) …", or use spark-defaults.conf.',
+                file=sys.stderr,
+            )
+        print(" ".join(f"--conf {word}" for word in quoted))
         return 0
     print("# For spark-defaults.conf. The path is one on the driver's host; append to lists that you have already.")
     width = max(map(len, settings)) + 2

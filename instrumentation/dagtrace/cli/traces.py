@@ -78,7 +78,8 @@ def files(path: Path) -> list[Path]:
     found = sorted(path.glob("traces*.jsonl"))
     if not found:
         raise UnreadableError(
-            f"{path} holds no traces*.jsonl: has anything run with DAGTRACE_ENABLED=true and no endpoint set?"
+            f"{path} holds no traces*.jsonl: they lie in DAGTRACE_HOME (default ~/.dagtrace) where no endpoint is set, "
+            "of what ran with DAGTRACE_ENABLED=true, or of Spark drivers set up by `dagtrace spark-conf`"
         )
     return found
 

@@ -207,10 +207,13 @@ DAGTRACE_SPARK_EVENTS_DROPPED: Final = "dagtrace.spark.events.dropped"
 """int: Events that Spark's listener bus dropped from our queue."""
 
 DAGTRACE_SPARK_RECORDS_LOST: Final = "dagtrace.spark.records.lost"
-"""int: Events and spans the listener lost: errors of its own, or a queue that was full."""
+"""int: Events and spans the listener had lost when its application ended; the metric of that name has all of them, by reason."""
 
 DAGTRACE_SPARK_CPU_TIME: Final = "dagtrace.spark.cpu_time"
 """double: Seconds of CPU the listener's queue thread took, Spark's own part of it included."""
+
+DAGTRACE_LOSS_REASON: Final = "dagtrace.loss.reason"
+"""string: Why it was lost: queue_full, refused by the destination, unreachable or too slow (at_exit) when the application's end came, error of ours, or late_start (a stage that began before the listener)."""
 
 DAGTRACE_LINK_TYPE: Final = "dagtrace.link.type"
 """string: Why two spans are linked: retry, cleared, xcom, asset or trigger."""

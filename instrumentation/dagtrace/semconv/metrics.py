@@ -270,7 +270,7 @@ DAGTRACE_SPARK_RECORDS_LOST: Final = Metric(
     "counter",
     "{record}",
     "Events and spans the listener lost.",
-    ("spark.application.name",),
+    ("spark.application.name", "dagtrace.loss.reason"),
 )
 
 DAGTRACE_SPARK_CPU_TIME: Final = Metric(
@@ -309,7 +309,6 @@ SOURCES: Final = (
     Source(SPARK_STAGE_GC_TIME, "spark.stage", "spark.stage.gc_time", ()),
     Source(SPARK_STAGE_SKEW, "spark.stage", "spark.stage.skew", ()),
     Source(DAGTRACE_SPARK_EVENTS_DROPPED, "spark.application", "dagtrace.spark.events.dropped", ()),
-    Source(DAGTRACE_SPARK_RECORDS_LOST, "spark.application", "dagtrace.spark.records.lost", ()),
     Source(DAGTRACE_SPARK_CPU_TIME, "spark.application", "dagtrace.spark.cpu_time", ()),
 )
 """What spans add to metrics, by the model's annotations."""

@@ -24,6 +24,7 @@ from dagtrace.telemetry.guard import guard, warn_once
 
 _MOST = 512  # records per call, about 1.5 MB of text
 _LONG_POLL = 10_000  # ms; the listener answers at once when it has something or has ended
+_JVM_SHARE = 0.75  # of the budget at an exit without stop: what has come from the JVM has to be delivered, too
 _PAUSE = 0.25  # s between calls, so that a busy driver pays for four calls a second and not for one per record
 
 
@@ -75,7 +76,9 @@ class Drain:
                     self._ending.wait(_PAUSE)
             lost = self.listener.lost()
             if lost:
-                why = self.listener.problem() or "the queue was full"
+                losses, problem = self.listener.losses(), self.listener.problem()
+                telemetry.measure(*records.lost(losses, self.listener.appName()))
+                why = f"{losses}: {problem}" if problem else losses
                 warn_once("spark.lost", "%d Spark events or spans were lost (%s)", lost, why)
 
     def _tell(self, lines: str) -> None:
@@ -89,7 +92,7 @@ class Drain:
                     record = failed(record, self._error)
                 if record.sampled and records.wanted(record, detail):
                     telemetry.tell(record)
-                if found := records.points(record):
+                if not records.measured(line) and (found := records.points(record)):
                     telemetry.measure(*found)
 
     @property
@@ -99,7 +102,7 @@ class Drain:
 
     def finish(self) -> None:
         """Take what is left after the context has stopped, within the flush budget."""
-        self._wait(time.monotonic())
+        self._wait(time.monotonic(), telemetry.budget())
 
     def abandon(self, jsc: Any) -> None:
         """End the open spans of a context that nobody stopped, at the interpreter's exit, and take them, too."""
@@ -107,22 +110,29 @@ class Drain:
         if self.ended:
             return
         self._error = uncaught()
+        most = _JVM_SHARE * telemetry.budget()
         # In a thread of its own: a JVM that does not answer (out of memory, stopped) must not hold this process.
         end = threading.Thread(target=self._end, args=(jsc,), name="dagtrace-spark-end", daemon=True)
         end.start()
-        end.join(telemetry.budget())
-        self._wait(began)
+        end.join(most)
+        self._wait(began, most)
         telemetry.flush()
 
     def _end(self, jsc: Any) -> None:
-        with guard("spark.end"), contextlib.suppress(Py4JError, OSError):
+        with guard("spark.end"), _Quiet(), contextlib.suppress(Py4JError, OSError):
             with contextlib.suppress(Py4JError):  # TimeoutException: what is still on its way is given up
                 # Half of the budget: the spans have to be delivered, too.
                 jsc.sc().listenerBus().waitUntilEmpty(int(telemetry.budget() * 500) + 1)
             self.listener.finish(True)  # noqa: FBT003 - async; py4j knows no keywords
 
-    def _wait(self, began: float) -> None:
+    def _wait(self, began: float, most: float) -> None:
         self._ending.set()
         if not self.ended:
-            self._thread.join(max(0.0, telemetry.budget() - (time.monotonic() - began)))
+            self._thread.join(max(0.0, most - (time.monotonic() - began)))
+            if not self.ended:  # how many there are only the JVM knows
+                warn_once(
+                    "spark.late",
+                    "the Spark application's last spans were not to be had from its JVM within DAGTRACE_FLUSH_TIMEOUT; "
+                    "they are lost",
+                )
         telemetry.spend(time.monotonic() - began)

@@ -50,6 +50,24 @@ def _redacted(value: Value) -> Value:
     return redact(value) if isinstance(value, str) else [redact(str(item)) for item in cast("list[str]", value)]
 
 
+def measured(line: str) -> bool:
+    """Whether the listener has counted this span in the metrics it posted itself, before Python took it over."""
+    return line.startswith('{"measured":true,')
+
+
+def lost(losses: str, application: str) -> list[Point]:
+    """Return what the listener lost, ``queue_full 3, error 1``, as points."""
+    found = (loss.rpartition(" ") for loss in losses.split(", ") if loss)
+    return [
+        Point(
+            metrics.DAGTRACE_SPARK_RECORDS_LOST,
+            int(count),
+            {names.SPARK_APPLICATION_NAME: application, names.DAGTRACE_LOSS_REASON: reason},
+        )
+        for reason, _, count in found
+    ]
+
+
 def unsampled(record: SpanRecord) -> SpanRecord:
     """Return the record as one of a trace nobody wants."""
     return replace(record, sampled=False)

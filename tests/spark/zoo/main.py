@@ -12,7 +12,7 @@ from pyspark import SparkConf, SparkContext
 
 from zoo import cluster, failures, rdd, sql
 from zoo.session import PARENT, settings, start
-from zoo.threads import threads
+from zoo.threads import shared_stage, threads
 from zoo.truth import truth
 
 
@@ -24,6 +24,7 @@ def main(folder: Path) -> None:
     failures.cancelled(spark)
     failures.lost_shuffle(spark, folder)
     threads(spark)
+    shared_stage(spark.sparkContext)
     rdd.many_tasks(spark.sparkContext, 20_000)
     facts: dict[str, Any] = {"plans": sql.replanned(spark), "python": sql.python(spark)}
     _end(spark.sparkContext, folder, **facts)

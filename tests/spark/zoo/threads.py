@@ -4,13 +4,37 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from zoo.session import active_span
 
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+def shared_stage(sc: Any) -> None:
+    """Start a job while the stage it shares with another one is running: both wait for that one."""
+
+    def slowly(number: int) -> tuple[int, int]:
+        time.sleep(1.5)
+        return number, 1
+
+    pairs = sc.parallelize([1, 2], 2).map(slowly).reduceByKey(lambda a, b: a + b, 2)
+
+    def run() -> None:
+        sc.setJobDescription("shared stage")
+        pairs.count()
+
+    running = [threading.Thread(target=run) for _ in range(2)]
+    running[0].start()
+    deadline = time.monotonic() + 60
+    while not sc.statusTracker().getActiveStageIds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running[1].start()
+    for thread in running:
+        thread.join()
 
 
 def threads(spark: SparkSession) -> None:

@@ -27,6 +27,7 @@ final class Application extends Span {
   final Map<Long, Sql> executions = new LinkedHashMap<>();
   final Map<Integer, Job> jobs = new LinkedHashMap<>();
   final Map<Long, Stage> stages = new LinkedHashMap<>();
+  final Set<Long> pending = new HashSet<>(); // keys of stages that jobs list and nobody has submitted
   final Parent trace;
   private final Set<String> counted = new HashSet<>();
 
@@ -122,8 +123,7 @@ final class Application extends Span {
     if (books.size() < MOST_OPEN) return;
     Map.Entry<K, S> eldest = books.entrySet().iterator().next();
     S span = eldest.getValue();
-    span.open = 0;
-    if (!span.ended) span.end(System.currentTimeMillis());
+    span.forget(System.currentTimeMillis());
     if (books.get(eldest.getKey()) == span) span.write();
     books.remove(eldest.getKey());
   }

@@ -8,7 +8,7 @@ import org.apache.spark.SparkContext;
 final class Health {
   /** On the queue's own thread, at the application's end. */
   void describe(Attributes to, SparkContext context, String queue, Outbox outbox) {
-    to.number(Names.DAGTRACE_SPARK_RECORDS_LOST, outbox.lost.get());
+    to.number(Names.DAGTRACE_SPARK_RECORDS_LOST, outbox.losses.total());
     if (context == null) return;
     long dropped = dropped(context, queue);
     if (dropped >= 0) to.number(Names.DAGTRACE_SPARK_EVENTS_DROPPED, dropped);

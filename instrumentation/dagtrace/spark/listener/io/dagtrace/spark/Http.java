@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.URL;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Paths;
@@ -38,10 +39,19 @@ final class Http implements Destination {
     headers = settings.headers(signal);
     String user = this.url.getUserInfo();
     if (user != null) { // of the environment: SparkConf's has been taken off
-      byte[] bytes = user.getBytes(StandardCharsets.UTF_8);
+      byte[] bytes = decoded(user).getBytes(StandardCharsets.UTF_8);
       headers.putIfAbsent("Authorization", "Basic " + Base64.getEncoder().encodeToString(bytes));
     }
     trusted = settings.certificate().isEmpty() ? null : trust(settings.certificate());
+  }
+
+  /** A colon or an @ in a password is percent-encoded in a URL, and nowhere else; a + is one. */
+  private static String decoded(String user) throws IOException {
+    try {
+      return URLDecoder.decode(user.replace("+", "%2B"), "UTF-8");
+    } catch (IllegalArgumentException e) { // somebody's password has a bare %
+      return user;
+    }
   }
 
   @Override public String toString() {

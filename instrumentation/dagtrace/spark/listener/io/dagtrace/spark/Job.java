@@ -1,11 +1,13 @@
 package io.dagtrace.spark;
 
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.Properties;
 import java.util.Set;
 import org.apache.spark.scheduler.JobFailed;
 import org.apache.spark.scheduler.SparkListenerJobEnd;
 import org.apache.spark.scheduler.SparkListenerJobStart;
+import org.apache.spark.scheduler.StageInfo;
 
 /** One job. */
 final class Job extends Span {
@@ -21,7 +23,6 @@ final class Job extends Span {
   final int id;
   final Set<Integer> stageIds = new HashSet<>();
   final String description;
-  private final Set<Integer> submitted = new HashSet<>();
 
   static void start(Application application, SparkListenerJobStart e) {
     Properties p = e.properties() == null ? new Properties() : e.properties();
@@ -45,7 +46,7 @@ final class Job extends Span {
     if (e.jobResult() instanceof JobFailed) job.fail(Failure.of(((JobFailed) e.jobResult()).exception()));
     job.attributes
         .text(Names.SPARK_JOB_RESULT, job.failure != null ? "failed" : job.cancelled ? "cancelled" : "succeeded")
-        .number(Names.SPARK_JOB_STAGE_SKIPPED, job.stageIds.size() - job.submitted.size());
+        .number(Names.SPARK_JOB_STAGE_SKIPPED, job.skipped());
     job.end(e.time());
   }
 
@@ -55,7 +56,26 @@ final class Job extends Span {
     description = Description.of(p.getProperty("spark.job.description"));
     for (Object stage : Scala.elements(e, "stageIds")) stageIds.add(((Number) stage).intValue());
     attributes.number(Names.SPARK_JOB_ID, id);
+    for (Object info : Scala.elements(e, "stageInfos")) {
+      long key = Stage.key(((StageInfo) info).stageId(), ((StageInfo) info).attemptNumber());
+      if (!application.stages.containsKey(key)) application.pending.add(key); // else another job's: it runs
+    }
     application.forgetEldest(application.jobs);
+  }
+
+  /**
+   * How many of its stages were skipped, by the books of Spark's own AppStatusListener: those it lists that nobody has
+   * submitted since. Where two jobs skip the same stage, it is the first to end that Spark counts it for.
+   */
+  private int skipped() {
+    Set<Integer> found = new HashSet<>();
+    for (Iterator<Long> keys = application.pending.iterator(); keys.hasNext(); ) {
+      int stage = Stage.id(keys.next());
+      if (!stageIds.contains(stage)) continue;
+      found.add(stage);
+      keys.remove();
+    }
+    return found.size();
   }
 
   /** The job that runs a stage: jobs may share one; Spark runs it for the first of them that still needs it. */
@@ -63,13 +83,13 @@ final class Job extends Span {
     Job owner = null;
     for (Job job : application.jobs.values()) {
       if (job.ended || !job.stageIds.contains(stageId)) continue;
-      job.submitted.add(stageId);
       if (owner == null || job.id < owner.id) owner = job;
     }
     return owner;
   }
 
   @Override void done() {
+    skipped();
     application.jobs.remove(id);
     write();
   }

@@ -9,10 +9,14 @@ import org.slf4j.LoggerFactory;
 final class Log {
   private static final Set<String> SAID = Collections.newSetFromMap(new ConcurrentHashMap<>());
 
-  static void warn(String line) {
+  static void warn(String line) { say(line, true); }
+
+  static void info(String line) { say(line, false); }
+
+  private static void say(String line, boolean warning) {
     if (SAID.size() > 100 || !SAID.add(line)) return;
     try {
-      LoggerFactory.getLogger("dagtrace").warn(line);
+      if (warning) LoggerFactory.getLogger("dagtrace").warn(line); else LoggerFactory.getLogger("dagtrace").info(line);
     } catch (Throwable noLog) {
       // there is nobody to tell
     }

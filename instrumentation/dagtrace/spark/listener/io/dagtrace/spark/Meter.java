@@ -89,17 +89,18 @@ final class Meter {
     }
   }
 
+  // Added to by Spark's bus, collected by the Sender.
   private final Map<String, Series> series = new LinkedHashMap<>();
   private long since = System.currentTimeMillis();
 
-  void add(List<Point> points) {
+  synchronized void add(List<Point> points) {
     for (Point point : points) {
       series.computeIfAbsent(point.source.metric + point.attributes, key -> new Series(point)).add(point.value);
     }
   }
 
   /** The JSON Metric objects of all that was added since the last time, "" for nothing. */
-  String collect() {
+  synchronized String collect() {
     if (series.isEmpty()) return "";
     long now = System.currentTimeMillis();
     String times = "\"startTimeUnixNano\":\"" + since + "000000\",\"timeUnixNano\":\"" + now + "000000\"";

@@ -50,7 +50,6 @@ final class Metrics {
     new Source("spark.stage.gc_time", "s", false, "spark.stage", "spark.stage.gc_time", false, "", ""),
     new Source("spark.stage.skew", "1", true, "spark.stage", "spark.stage.skew", false, "", ""),
     new Source("dagtrace.spark.events.dropped", "{event}", false, "spark.application", "dagtrace.spark.events.dropped", false, "", ""),
-    new Source("dagtrace.spark.records.lost", "{record}", false, "spark.application", "dagtrace.spark.records.lost", false, "", ""),
     new Source("dagtrace.spark.cpu_time", "s", false, "spark.application", "dagtrace.spark.cpu_time", false, "", ""),
   };
 

@@ -24,29 +24,44 @@ import org.apache.spark.SparkConf;
  * conf names, may hold secrets: SparkConf is on command lines, in the UI and in event logs.
  */
 final class Settings {
+  private static final List<String> OFF = Arrays.asList("false", "0", "no", "off");
   static final List<String> LEVELS = Arrays.asList("application", "sql", "job", "stage", "task");
 
-  private static final Pattern SIZE = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([kmgt]?)(i?)b?");
+  private static final Pattern SIZE = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*(?:([kmg]?)(i?)b)?");
 
   private final Map<String, String> environment;
   private final SparkConf conf;
+  private final boolean speaks;
   final boolean off;
   final String detail;
   final long budgetMs;
   final long timeoutMs;
   final long metricsMs;
 
-  Settings(SparkConf conf, Map<String, String> environment) {
+  /** {@code speaks}: wrong values are said here; where Python drives, it says them. */
+  Settings(SparkConf conf, Map<String, String> environment, boolean speaks) {
     this.conf = conf;
     this.environment = environment;
-    off = "true".equalsIgnoreCase(env("OTEL_SDK_DISABLED")) || "false".equalsIgnoreCase(env("DAGTRACE_ENABLED"));
-    String wanted = env("DAGTRACE_SPARK_DETAIL");
-    if (wanted.isEmpty()) wanted = conf.get("spark.dagtrace.detail", "stage");
-    detail = LEVELS.contains(wanted) && !wanted.equals("sql") ? wanted : "stage";
-    budgetMs = (long) (1000 * number("DAGTRACE_FLUSH_TIMEOUT", 2));
-    double timeout = number("OTEL_EXPORTER_OTLP_TIMEOUT", 10);
-    timeoutMs = (long) (timeout < 500 ? 1000 * timeout : timeout); // seconds for Python's SDK, ms for the specification
-    metricsMs = (long) number("OTEL_METRIC_EXPORT_INTERVAL", 60_000);
+    off = "true".equalsIgnoreCase(env("OTEL_SDK_DISABLED")) || OFF.contains(env("DAGTRACE_ENABLED").toLowerCase());
+    this.speaks = speaks && !off;
+    detail = env("DAGTRACE_SPARK_DETAIL").isEmpty()
+        ? detail("spark.dagtrace.detail", conf.get("spark.dagtrace.detail", "")) : detail("DAGTRACE_SPARK_DETAIL", env("DAGTRACE_SPARK_DETAIL"));
+    budgetMs = (long) (1000 * number("DAGTRACE_FLUSH_TIMEOUT", 0, "2.0", "seconds, 0 or more"));
+    double timeout = number("OTEL_EXPORTER_OTLP_TIMEOUT", Double.MIN_VALUE, "10", "a number above 0");
+    timeoutMs = (long) Math.max(1, timeout < 500 ? 1000 * timeout : timeout); // seconds for Python's SDK, ms for the specification
+    metricsMs = (long) number("OTEL_METRIC_EXPORT_INTERVAL", Double.MIN_VALUE, "60000", "a number above 0");
+  }
+
+  private String detail(String name, String text) {
+    String level = text.trim().toLowerCase();
+    if (level.isEmpty() || LEVELS.contains(level) && !level.equals("sql")) return level.isEmpty() ? "stage" : level;
+    ignored(name, text, "one of application, job, stage, task", "stage");
+    return "stage";
+  }
+
+  /** In the words of dagtrace/options.py. */
+  private void ignored(String name, String text, String expected, Object otherwise) {
+    if (speaks) Log.warn(name + "='" + Mask.mask(text) + "' is ignored: expected " + expected + "; using " + otherwise);
   }
 
   String env(String name) {
@@ -54,16 +69,16 @@ final class Settings {
     return value == null ? "" : value.trim();
   }
 
-  private double number(String name, double otherwise) {
+  private double number(String name, double least, String otherwise, String expected) {
     String text = env(name);
     try {
-      double value = text.isEmpty() ? otherwise : Double.parseDouble(text);
-      if (value >= 0 && value < 1e9) return value;
+      double value = Double.parseDouble(text.isEmpty() ? otherwise : text);
+      if (value >= least && value < 1e9) return value;
     } catch (NumberFormatException e) {
       // said below
     }
-    Log.warn(name + "=" + Mask.mask(text) + " is ignored: expected a number; using " + otherwise);
-    return otherwise;
+    ignored(name, text, expected, otherwise);
+    return Double.parseDouble(otherwise);
   }
 
   boolean wants(String signal) { return !env("OTEL_" + signal + "_EXPORTER").equals("none"); }
@@ -83,7 +98,7 @@ final class Settings {
     String sampler = env("OTEL_TRACES_SAMPLER").toLowerCase();
     if (sampler.endsWith("always_off")) return false;
     if (!sampler.endsWith("traceidratio")) return true;
-    double ratio = Math.min(1, number("OTEL_TRACES_SAMPLER_ARG", 1));
+    double ratio = Math.min(1, number("OTEL_TRACES_SAMPLER_ARG", 0, "1", "a number, 0 or more"));
     long low = Long.parseUnsignedLong(traceId.substring(16), 16); // the SDK's TraceIdRatioBased compares these 64 bits
     double bound = Math.rint(ratio * 18446744073709551616.0);
     return ratio >= 1 || Long.compareUnsigned(low, unsigned(bound)) < 0;
@@ -150,16 +165,22 @@ final class Settings {
 
   File home() {
     String home = env("DAGTRACE_HOME");
-    if (home.startsWith("~/")) home = System.getProperty("user.home") + home.substring(1);
-    return home.isEmpty() ? new File(System.getProperty("user.home"), ".dagtrace") : new File(home);
+    if (home.isEmpty()) home = "~/.dagtrace";
+    if (!home.equals("~") && !home.startsWith("~/")) return new File(home);
+    String users = System.getProperty("user.home", "?"); // "?" where the user id has no name, as in some containers
+    String below = home.length() > 2 ? home.substring(2) : ".";
+    return users.isEmpty() || users.equals("?") ? new File(below) : home.length() > 2 ? new File(users, below) : new File(users);
   }
 
   /** Bytes; a number with a unit such as 512MiB, as in dagtrace/options.py. */
   long localMaxBytes() {
     Matcher size = SIZE.matcher(env("DAGTRACE_LOCAL_MAX_BYTES").toLowerCase());
-    if (!size.matches()) return 1L << 30;
-    int power = size.group(2).isEmpty() ? 0 : "kmgt".indexOf(size.group(2)) + 1;
-    return (long) (Double.parseDouble(size.group(1)) * Math.pow(size.group(3).isEmpty() ? 1000 : 1024, power));
+    if (!size.matches()) {
+      if (!env("DAGTRACE_LOCAL_MAX_BYTES").isEmpty()) ignored("DAGTRACE_LOCAL_MAX_BYTES", env("DAGTRACE_LOCAL_MAX_BYTES"), "a size such as 512MiB", 1L << 30);
+      return 1L << 30;
+    }
+    int power = size.group(2) == null || size.group(2).isEmpty() ? 0 : "kmg".indexOf(size.group(2)) + 1;
+    return (long) (Double.parseDouble(size.group(1)) * Math.pow("i".equals(size.group(3)) ? 1024 : 1000, power));
   }
 
   /** The inside of the resource's attributes. */

@@ -61,6 +61,12 @@ abstract class Span {
     settle();
   }
 
+  /** End it, and let go of what it waits for: that got lost. */
+  void forget(long time) {
+    open = 0;
+    if (ended) settle(); else end(time);
+  }
+
   private void settle() {
     if (!ended || open > 0 || settled) return;
     settled = true;

@@ -12,10 +12,13 @@ final class Stage extends Span {
 
   static long key(int stage, int attempt) { return ((long) stage << 32) | attempt; }
 
+  static int id(long key) { return (int) (key >> 32); }
+
   static void start(Application application, StageInfo info) {
     Job owner = Job.ownerOf(application, info.stageId());
     Stage stage = new Stage(application, owner == null ? application : owner, info);
     application.stages.put(stage.key, stage);
+    application.pending.remove(stage.key);
   }
 
   private Stage(Application application, Span above, StageInfo info) {

@@ -44,7 +44,6 @@ public final class TraceListener extends SparkListener {
   private boolean begun;
   private boolean withoutSql;
   private boolean closed;
-  private String problem = "";
 
   /** Python's, over py4j. */
   public TraceListener() {}
@@ -52,7 +51,7 @@ public final class TraceListener extends SparkListener {
   /** Spark's, by spark.extraListeners. It puts this on a queue it shares with others: another one does the work. */
   public TraceListener(SparkConf conf) {
     try {
-      Settings settings = new Settings(conf, System.getenv());
+      Settings settings = new Settings(conf, System.getenv(), true);
       if (settings.off) return;
       SparkContext context = Scala.beingConstructed();
       if (context == null) {
@@ -73,6 +72,7 @@ public final class TraceListener extends SparkListener {
     listen(context);
     LogContext.of(context, application);
     sender = new Sender(application, settings);
+    sender.announce();
     sender.start();
   }
 
@@ -85,7 +85,7 @@ public final class TraceListener extends SparkListener {
 
   /** Start to listen; {@code traceparent} is the application's parent, null or malformed for none. */
   public void attach(SparkContext context, String traceparent, long pid, String detail) {
-    settings = new Settings(context.conf(), System.getenv());
+    settings = new Settings(context.conf(), System.getenv(), false);
     python = new Driver(pid);
     application = Application.of(context, traceparent, outbox, "task".equals(detail));
     listen(context);
@@ -114,7 +114,7 @@ public final class TraceListener extends SparkListener {
       return null;
     }
     StringBuilder lines = new StringBuilder();
-    for (Outbox.Line line : taken) lines.append(lines.length() == 0 ? "" : "\n").append(line.json);
+    for (Outbox.Line line : taken) lines.append(lines.length() == 0 ? "" : "\n").append(line.forPython());
     return lines.toString();
   }
 
@@ -133,10 +133,15 @@ public final class TraceListener extends SparkListener {
 
   public long records() { return outbox.records.get(); }
 
-  public long lost() { return outbox.lost.get(); }
+  public long lost() { return outbox.losses.total(); }
+
+  /** What was lost since the last call, by reason: {@code queue_full 3, error 1}; who asks counts it. */
+  public String losses() { return outbox.losses.news(); }
 
   /** The first thing that went wrong in here, "" for nothing. */
-  public synchronized String problem() { return problem; }
+  public String problem() { return outbox.losses.problem(); }
+
+  public synchronized String appName() { return application.appName; }
 
   public synchronized String traceId() { return application.trace.trace; }
 
@@ -167,7 +172,7 @@ public final class TraceListener extends SparkListener {
     java.util.Map<String, String> environment = new java.util.HashMap<>();
     environment.put("OTEL_TRACES_SAMPLER", sampler);
     environment.put("OTEL_TRACES_SAMPLER_ARG", argument);
-    return new Settings(new SparkConf(false), environment).samples(traceId);
+    return new Settings(new SparkConf(false), environment, false).samples(traceId);
   }
 
   public static String diagnoses() { return Diagnosis.table(); }
@@ -184,6 +189,7 @@ public final class TraceListener extends SparkListener {
       if (found != null && Scala.has(found.listenerBus(), getClass().getName(), this)) return; // another one of ours
       application = Application.of(e, mine, settings.parent(), outbox, settings.detail.equals("task"));
       sender = new Sender(application, settings);
+      sender.announce();
       sender.start();
     } catch (Throwable t) {
       Log.warn("Spark is not traced: the listener could not be attached (" + t.getClass().getName() + ")");
@@ -233,7 +239,7 @@ public final class TraceListener extends SparkListener {
     safely(() -> {
       Stage stage = application.stages.get(Stage.key(e.stageInfo().stageId(), e.stageInfo().attemptNumber()));
       if (stage != null) stage.complete(e.stageInfo());
-      else outbox.lost.incrementAndGet(); // it began before we listened: part of its tasks would be worse than none
+      else outbox.losses.add(Losses.Reason.LATE_START, 1, "a stage began before the listener");
     });
   }
 
@@ -278,10 +284,8 @@ public final class TraceListener extends SparkListener {
       mine = sender;
     }
     mine.finish();
-    if (outbox.lost.get() > 0) {
-      String why = problem().isEmpty() ? "a queue was full, or a stage began before the listener" : problem();
-      Log.warn(outbox.lost.get() + " Spark events or spans were lost (" + why + ")");
-    }
+    long lost = outbox.losses.total();
+    if (lost > 0) Log.warn(lost + " Spark events or spans were lost (" + outbox.losses.describe() + ")");
   }
 
   private void close(long time) {
@@ -296,8 +300,7 @@ public final class TraceListener extends SparkListener {
     try {
       if (application != null && !closed) work.run();
     } catch (Throwable t) {
-      outbox.lost.incrementAndGet();
-      if (problem.isEmpty()) problem = Mask.mask(String.valueOf(t));
+      outbox.losses.add(Losses.Reason.ERROR, 1, Mask.mask(String.valueOf(t)));
     }
   }
 }
