@@ -207,7 +207,7 @@ def _replayed(tries: Sequence[Step], above: Mapping[str, Sequence[str]], longer:
 def test_every_try_has_its_place_in_whatever_order(
     run: tuple[list[Step], dict[str, list[str]]], random: random.Random
 ) -> None:
-    """Each try is on the path or beside it, once; rows in another order change nothing, also where tries end at once."""
+    """Each try is on the path or beside it, once; rows in another order change nothing, though tries end at once."""
     tries, above = run
     path = found(tries, above, (0, max(one.end for one in tries)))
     assert sorted([*names(path), *(name for name, _ in path.others)]) == sorted(one.name for one in tries)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _CHILDS = struct.Struct("<BQ100p")
 _SUPERVISORS = _CHILDS.size
 """Where the supervisor's byte lies: each side writes its own part."""
+_STARTED = struct.Struct("<Q")
+"""The supervisor's second part, after that byte."""
 _NOTHING, _BEGUN, _DELIVERED = range(3)
 
 
@@ -46,7 +48,7 @@ class Handover:
     """The supervisor's and the child's view of the same bytes."""
 
     def __init__(self) -> None:
-        self._bytes = mmap.mmap(-1, _CHILDS.size + 1)
+        self._bytes = mmap.mmap(-1, _SUPERVISORS + 1 + _STARTED.size)
         self._supervisor = os.getpid()
 
     def begin(self, start_ns: int, operator: str) -> None:
@@ -56,6 +58,14 @@ class Handover:
     def delivered(self) -> None:
         """In the child: its span has been delivered, the supervisor has nothing to add."""
         self._bytes[0] = _DELIVERED
+
+    def started(self, start_ns: int) -> None:
+        """In the supervisor, before the child gets to know its task: when the try starts, as the database will say."""
+        _STARTED.pack_into(self._bytes, _SUPERVISORS + 1, start_ns)
+
+    def started_ns(self) -> int:
+        """In the child: when its try started; 0 where the supervisor did not say."""
+        return int(_STARTED.unpack_from(self._bytes, _SUPERVISORS + 1)[0])
 
     def unwanted(self) -> None:
         """In the supervisor: the server says that the try is over."""
