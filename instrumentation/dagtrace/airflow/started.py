@@ -4,7 +4,7 @@ Markers: what has been going on for a while is seen before it ends.
 A span is told when it is over, so a trace backend knows nothing of a run that hangs. After ``DAGTRACE_STARTED_AFTER``
 seconds the reader tells a span without duration where the run or the try began: its child to be, with an id derived
 from its. The run's trace is there under its id from then on; once the span itself comes, the marker hangs below it.
-Who ends sooner has none, so short tasks cost nothing. Why spans and no log events: docs/adr/0010.
+Who ends sooner has none, so short tasks cost nothing. Why spans and no log events: docs/adr/0011.
 """
 
 from __future__ import annotations
