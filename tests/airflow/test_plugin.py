@@ -36,7 +36,11 @@ def rows(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], 
     monkeypatch.setenv("DAGTRACE_EXCLUDE", "secret")
     options.cache_clear()
     found = {("d", "r"): RUN}
-    monkeypatch.setattr(plugin, "_run", lambda *key: found.get(key))
+
+    def run(dag_id: str, run_id: str) -> Run | None:
+        return found.get((dag_id, run_id))
+
+    monkeypatch.setattr(plugin, "_run", run)
     return found
 
 
@@ -105,6 +109,7 @@ def test_the_plugin_is_data(rows: dict[tuple[str, str], Run], monkeypatch: pytes
     assert (made.external_views, made.fastapi_apps) == ([], [])
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("env", "warns"),
     [
@@ -138,6 +143,7 @@ assert "dagtrace.airflow.plugin" not in sys.modules
     assert len(said) == int(warns)
 
 
+@pytest.mark.real
 def test_where_it_is_loaded_no_page_is_made(in_python: InPython) -> None:
     """By both of Airflow's managers; a worker that loads it imports no page and no web framework for it."""
     code = """

@@ -117,7 +117,7 @@ AIRFLOW_TASK_INSTANCE_QUEUED_DURATION: Final = "airflow.task_instance.queued_dur
 """double: Seconds from queued to started; they lie before the span."""
 
 AIRFLOW_TASK_INSTANCE_SCHEDULED_DURATION: Final = "airflow.task_instance.scheduled_duration"
-"""double: Seconds from ready to queued, which is the wait for a pool and a scheduler; they lie before the span. Absent where the try was deferred or rescheduled, which overwrites both moments."""
+"""double: Seconds from ready to queued, which is the wait for a pool and a scheduler; they lie before the span. Absent where the try was deferred or rescheduled, which overwrites both moments, and in Airflow 2, which keeps only the second."""
 
 AIRFLOW_TASK_INSTANCE_STARTUP_DURATION: Final = "airflow.task_instance.startup_duration"
 """double: On execute: seconds from the start of its process by Airflow to the operator's own code, which is the wait for the DAG file to be parsed and templates to be rendered. Absent where it resumes after a deferral."""
