@@ -22,7 +22,7 @@ test: test-unit test-real ## unit tests, then real Airflow and real Spark (newes
 test-unit: .venv/.dev
 	$(RUN) pytest -m "not real" -q
 
-test-real: .venv/.dev
+test-real: .venv/.dev browser
 	$(RUN) pytest -m "real and not matrix and not full" --durations=15
 
 test-matrix: .venv/.dev ## all other rows on the newest Airflow and Spark: kinds, executors, neighbours, examples, clusters, any driver
@@ -61,6 +61,13 @@ $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "dagtrace needs Python 3.10 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -m venv .cache/uv
 	@.cache/uv/bin/pip install -q 'uv>=0.9'
+
+# For the test of the UI's links. Where it cannot be installed that test is skipped, which `.ci/run` does not put up with.
+.PHONY: browser
+browser:
+	@command -v chromedriver >/dev/null || \
+	  { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends chromium chromium-driver; } || \
+	  echo "no chromedriver here: the test of the UI's links will be skipped (Debian: apt-get install chromium chromium-driver)" >&2
 
 .PHONY: jdk
 jdk:

@@ -103,6 +103,38 @@ def _call(callback: Callable[[], object]) -> None:
         logging.getLogger("dagtrace").warning("dagtrace could not start: %s: %s", type(error).__name__, error)
 
 
+def __getattr__(name: str) -> object:
+    """
+    Return ``AirflowPlugin``, what the entry point ``airflow.plugins`` names: None unless there is a trace URL.
+
+    Airflow passes over what is no plugin's class without a word; of an entry point that fails it logs the traceback.
+    """
+    if name != "AirflowPlugin":
+        raise AttributeError(name)
+    return _plugin()
+
+
+def _plugin() -> object:
+    """Return the plugin's class where the switch is on and the UI is to have links."""
+    if "dagtrace.airflow" not in sys.modules or not os.environ.get("DAGTRACE_TRACE_URL", "").strip():
+        return None
+    try:
+        from dagtrace.airflow.compat import plugin_base
+        from dagtrace.options import options
+
+        base = plugin_base() if options().trace_url else None
+        if base is None:
+            return None
+        from dagtrace.airflow.plugin import make
+
+        return make(base)
+    except Exception as error:  # noqa: BLE001 - as above
+        import logging
+
+        logging.getLogger("dagtrace").warning("the UI has no links to traces: %s: %s", type(error).__name__, error)
+        return None
+
+
 class Door:
     """
     What ``opentelemetry-instrument`` and ``OTEL_CONFIG_FILE`` open, by the ``opentelemetry_instrumentor`` entry points.

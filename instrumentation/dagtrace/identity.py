@@ -69,6 +69,11 @@ def try_span_id(trace_id: int, task_id: str, map_index: int, try_number: int) ->
     return _digest(8, ("task_instance", f"{trace_id:032x}", task_id, map_index, try_number))
 
 
+def started_span_id(span_id: int) -> int:
+    """Return the span id of the marker that says that this span has started."""
+    return _digest(8, ("started", f"{span_id:016x}"))
+
+
 def execution_span_id(try_id: int, host: str, pid: int, start_ns: int) -> int:
     """Return the span id of one process's work on a try: each poke, each side of a deferral has its own."""
     return _digest(8, ("execute", f"{try_id:016x}", host, pid, start_ns))

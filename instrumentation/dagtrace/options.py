@@ -58,6 +58,15 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _seconds_or_never(text: str) -> float:
+    if text.strip().lower() == "never":
+        return float("inf")
+    try:
+        return _seconds(text)
+    except ValueError:
+        raise ValueError("expected seconds, 0 or more, or never") from None
+
+
 def _size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if not match or match[2].upper() not in _UNITS:
@@ -90,9 +99,9 @@ def _some_of(*allowed: str) -> Callable[[str], frozenset[str]]:
 
 
 def _url_template(text: str) -> str:
-    if text and "{trace_id}" not in text:
-        raise ValueError("expected a URL that contains {trace_id}")
-    return text
+    if not text.strip().lower().startswith(("http://", "https://")) or "{trace_id}" not in text:
+        raise ValueError("expected an http or https URL that contains {trace_id}")
+    return text.strip()
 
 
 def _path(text: str) -> Path:
@@ -129,6 +138,8 @@ class Options:
     """Sensitive content the user opts in to."""
     sql_comment: bool = _option("DAGTRACE_SQL_COMMENT", default=False, parse=_switch)
     """Whether statements of Airflow's database hooks end with a comment that names their span (sqlcommenter)."""
+    started_after: float = _option("DAGTRACE_STARTED_AFTER", 60.0, _seconds_or_never)
+    """Seconds after which a run or try that is still going is told by a marker; ``never`` for none."""
     spark_detail: str = _option("DAGTRACE_SPARK_DETAIL", "stage", _one_of("application", "job", "stage", "task"))
     """How deep a Spark application is traced."""
     spark_attach: bool = _option("DAGTRACE_SPARK_ATTACH", default=False, parse=_switch)

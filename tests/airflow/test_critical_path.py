@@ -11,6 +11,7 @@ from dagtrace.airflow.critical_path import CriticalPath, Step, critical_path
 
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Collection, Mapping, Sequence
 
 
@@ -200,3 +201,17 @@ def _replayed(tries: Sequence[Step], above: Mapping[str, Sequence[str]], longer:
         ends = [one.end - ready_was + ready_now + (by if one is longer else 0) for one in tries if one.task_id == task]
         now[task] = max(ends)
     return max(now.values())
+
+
+@given(any_run(), st.randoms())
+def test_every_try_has_its_place_in_whatever_order(
+    run: tuple[list[Step], dict[str, list[str]]], random: random.Random
+) -> None:
+    """Each try is on the path or beside it, once; rows in another order change nothing, though tries end at once."""
+    tries, above = run
+    path = found(tries, above, (0, max(one.end for one in tries)))
+    assert sorted([*names(path), *(name for name, _ in path.others)]) == sorted(one.name for one in tries)
+    shuffled = tries[:]
+    random.shuffle(shuffled)
+    again = found(shuffled, above, (0, max(one.end for one in tries)))
+    assert (again.steps, again.others) == (path.steps, path.others)

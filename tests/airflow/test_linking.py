@@ -44,6 +44,7 @@ def a_try(task_id: str = "below", map_index: int = -1, **changes: Any) -> Try:
     """Return a try that ran and succeeded."""
     known: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Try))
     known.update(id="i", try_number=1, state="success", pid=1, dag_version_id="v", start_date=NOW, end_date=END)
+    known["changes"] = ()
     known.update(changes, task_id=task_id, map_index=map_index)
     return Try(**known)
 

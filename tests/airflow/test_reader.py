@@ -12,11 +12,15 @@ import pytest
 
 from dagtrace import telemetry
 from dagtrace.airflow import reader as module
+from dagtrace.airflow import started
 from dagtrace.airflow.facts import Run, Try
 from dagtrace.airflow.reader import Reader
+from dagtrace.airflow.waits import Change
 from dagtrace.airflow.watermark import Watermark
 from dagtrace.cli.traces import read
 from dagtrace.identity import SpanContext
+from dagtrace.options import options
+from dagtrace.semconv import attributes
 from support.metrics import totals
 
 
@@ -76,6 +80,10 @@ class Rows:
         self.busy = False
         self.log: list[tuple[Key, datetime]] = []
         """When a task of which run began."""
+        self.changes: dict[str, list[Change]] = {}
+        """What tries of a task went through after their start."""
+        self.working: dict[Key, list[Try]] = {}
+        """Tries that have not ended."""
         self.fails = False
         self.rows_read = 0
         """How many tries were read in full."""
@@ -122,6 +130,17 @@ class Rows:
             raise OSError("the connection is gone")
         return {}
 
+    def changes_of(self, tries: Iterable[Any]) -> dict[Any, list[Change]]:
+        """Return what the test says that tries went through."""
+        return {(key, row): self.changes[row.task_id] for key, row in tries if row.task_id in self.changes}
+
+    def at_work(self, keys: Iterable[Key], before: datetime) -> Iterator[tuple[Key, Try]]:
+        """Yield the tries that began before a moment and have not ended."""
+        for key in keys:
+            for row in self.working.get(key, []):
+                if row.start_date is not None and row.start_date <= before:
+                    yield key, row
+
     def still_running(self, key: tuple[str, str]) -> bool:
         """Return what the test says."""
         return self.busy
@@ -147,6 +166,7 @@ def told(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> list[SpanRecord]:
     def tell(*new: SpanRecord) -> None:
         records.extend(new)
 
+    monkeypatch.setenv("DAGTRACE_STARTED_AFTER", "never")  # these runs began long ago
     monkeypatch.setattr(telemetry, "tell", tell)
     for name in ("measure", "sampled", "flush"):
         monkeypatch.setattr(telemetry, name, always)
@@ -622,3 +642,70 @@ def test_a_thousand_tries_at_once_stay_within_the_queue(fresh: Path, monkeypatch
     assert delivered == 300
     assert totals(fresh, "dagtrace.spans.lost") == {(): 701}
     assert totals(fresh, "airflow.task_instance.count") == {(): 1000}
+
+
+def test_what_a_try_went_through_is_on_its_span(told: list[SpanRecord]) -> None:
+    """A try that was queued again after its start is asked about; one that was not is no question."""
+    rows = Rows()
+    follower = reader(rows)
+    rows.all_runs = [(1, a_run("running"))]
+    again = NOW + timedelta(seconds=0.5)
+    rows.all_tries = {("d", "r"): [a_try("deferred", queued_at=again), a_try("plain")]}
+    changes = [Change("running", NOW), Change("deferred", NOW + timedelta(seconds=0.25)), Change("running", again)]
+    rows.changes = {"deferred": changes, "plain": changes}
+    follower.look()
+    waited = [record.attributes.get(attributes.AIRFLOW_TASK_INSTANCE_DEFERRED_DURATION) for record in told]
+    assert (names(told), waited) == (["task_instance deferred", "task_instance plain"], [0.25, None])
+
+
+def _marked(monkeypatch: pytest.MonkeyPatch, after: str) -> tuple[Rows, Reader]:
+    """Return a run that began long ago, with a try of the same age and one that has just begun."""
+    monkeypatch.setenv("DAGTRACE_STARTED_AFTER", after)
+    monkeypatch.setattr(started, "_EVERY", 0.0)
+    options.cache_clear()
+    rows = Rows()
+    rows.all_runs = [(1, a_run("running"))]
+    new = a_try("new", "running", start_date=datetime.now(timezone.utc), end_date=None)
+    rows.working = {("d", "r"): [a_try("old", "running", end_date=None), new]}
+    return rows, reader(rows, Watermark("db"))
+
+
+def test_what_goes_on_for_long_is_told_before_it_ends(told: list[SpanRecord], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, as a child without duration of the span that is to come, where that begins; also after a restart."""
+    rows, follower = _marked(monkeypatch, "3600")
+    follower.look()
+    follower.look()
+    assert names(told) == ["dag_run.started d", "task_instance.started old"]
+    follower.checkpoint()
+    again = reader(rows, Watermark("db"))
+    again.look()
+    rows.all_tries = {("d", "r"): [a_try("old"), a_try("new", start_date=NOW + timedelta(seconds=2))]}
+    rows.all_runs = [(1, a_run("success"))]
+    again.look()
+    assert names(told)[2:] == ["task_instance old", "task_instance new", "dag_run d"]
+    run, one, ended, _, root = told
+    for marker, span in ((run, root), (one, ended)):
+        assert (marker.trace_id, marker.parent_id) == (span.trace_id, span.span_id)
+        assert span.start_ns <= marker.start_ns == marker.end_ns <= span.end_ns
+        assert marker.attributes[attributes.DAGTRACE_STARTED] is True
+
+
+def test_markers_can_be_had_at_once_or_never(told: list[SpanRecord], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 0 each try that is seen at work has one, with never none has; a try that has ended needs none."""
+    rows, follower = _marked(monkeypatch, "never")
+    follower.look()
+    assert told == []
+    rows, follower = _marked(monkeypatch, "0")
+    rows.all_tries = {("d", "r"): [a_try("old")]}
+    follower.look()
+    assert names(told) == ["task_instance old", "dag_run.started d", "task_instance.started new"]
+
+
+def test_a_marker_holds_where_a_sensor_began(told: list[SpanRecord], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next poke overwrites the row's start; the try's span begins no later than its marker."""
+    rows, follower = _marked(monkeypatch, "3600")
+    follower.look()
+    late = NOW + timedelta(minutes=1)
+    rows.all_tries = {("d", "r"): [a_try("old", start_date=late, end_date=late + timedelta(seconds=1))]}
+    follower.look()
+    assert (names(told)[-1], told[-1].start_ns) == ("task_instance old", told[1].start_ns)

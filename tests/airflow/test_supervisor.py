@@ -82,6 +82,22 @@ def end(pid: int, code: int) -> None:
     supervisor.around_final_state(lambda: None, process(pid, code), (), {})
 
 
+def test_a_child_learns_when_its_try_started(told: list[SpanRecord]) -> None:
+    """What the supervisor says to the server, which the row will have: before that the note says nothing."""
+    found: list[int] = []
+
+    def start() -> Any:
+        note = handover.take()
+        assert note is not None
+        found.append(note.started_ns())
+        supervisor.around_started(lambda *_: found.append(note.started_ns()), None, ("ti", 7, START), {})
+        return process(7, None)
+
+    with pytest.raises(AttributeError):  # the stand-in's answer has no run
+        supervisor.around_fork(start, None, (), {})
+    assert found == [0, int(START.timestamp()) * 10**9]
+
+
 def test_a_killed_child_is_told_and_forgotten(told: list[SpanRecord]) -> None:
     """Its supervisor names the signal; nothing of the child is kept."""
     fork(1).begin(time.time_ns(), "BashOperator")

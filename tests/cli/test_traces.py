@@ -73,6 +73,21 @@ def test_a_span_without_its_parent_is_an_orphan(tmp_path: Path) -> None:
     assert [[node.span.name for node in orphan.walk()] for orphan in trace.orphans] == [["try", "execute"], ["odd"]]
 
 
+def _marker(name: str, span: str, parent: str) -> dict[str, Any]:
+    return {**_span(name, "a", span, parent), "attributes": [{"key": "dagtrace.started", "value": {"boolValue": True}}]}
+
+
+def test_a_marker_stands_for_a_span_until_that_comes(tmp_path: Path) -> None:
+    """While a run is going its markers are all there is of it; a finished tree has none."""
+    file = tmp_path / "traces.jsonl"
+    file.write_bytes(_line(_marker("run started", "7", "1"), _marker("try started", "8", "2")))
+    [trace] = read(tmp_path)
+    assert sorted(_shape(trace)) == ["run started", "try started"]
+    file.write_bytes(file.read_bytes() + _line(_span("try", "a", "2", "1"), _span("run", "a", "1")))
+    [trace] = read(tmp_path)
+    assert (_shape(trace), trace.orphans) == (["run", "try"], [])
+
+
 def test_a_span_told_twice_is_one(tmp_path: Path) -> None:
     """A second emission is the same span, the later line wins; the number of repetitions is kept."""
     (tmp_path / "traces.jsonl").write_bytes(

@@ -180,6 +180,22 @@ def test_a_run_still_going_is_shown(fresh: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+def test_what_has_only_started_is_shown(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a run and a try that are going there are markers: since when, and no duration that would look like the end."""
+    about: dict[str, Any] = {names.DAGTRACE_STARTED: True, names.AIRFLOW_DAG_RUN_RUN_ID: "r"}
+    run = SpanRecord("dag_run.started flights", 1, 11, 1, T, T, about)
+    tried: dict[str, Any] = {**about, names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: 2}
+    _write(fresh, run, SpanRecord("task_instance.started enrich", 1, 12, 2, T + SECOND, T + SECOND, tried))
+    assert main(["view"]) == 0
+    assert _lines(capsys.readouterr().out)[1:] == snapshot(
+        [
+            "└── parent not in these files (yet)",
+            "    ├── ▸ dag_run.started flights  r  since 2026-01-01 00:00:00 UTC",
+            "    └── ▸ task_instance.started enrich  try 2  since 2026-01-01 00:00:01 UTC",
+        ]
+    )
+
+
 def test_where_things_came_from_is_shown(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each link, but for retries; many are counted, and JSON has them all."""
     above: dict[str, Any] = {names.AIRFLOW_TASK_ID: "above", names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: 2}

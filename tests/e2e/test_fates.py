@@ -47,6 +47,8 @@ tries = [*database.tries_of(changed)]
 assert len(tries) > len(changed)  # a retried one has two
 tries += database.tries([("fates", "all")])
 assert len(database.first_pokes(tries)) == (VERSION != (3, 0))  # there the table has no index, and is not asked
+assert bool(database.changes_of(tries)) == (VERSION not in ((3, 0), (3, 1)))  # whose log does not say
+assert not [*database.at_work([("fates", "all")], datetime.now(timezone.utc))]
 database.still_running(("fates", "all"))
 database.describe(run)
 assert database.serialized_dags([tries[0][1].dag_version_id])

@@ -74,6 +74,7 @@ def test_no_listener_and_the_same_imports(in_process: InProcess, tmp_path: Path)
 
     on = imports()
     assert on == imports(DAGTRACE_ENABLED="false")
+    assert on == imports(DAGTRACE_TRACE_URL="http://localhost/{trace_id}")  # with a plugin of ours, which has none
     assert on["listeners"] == []
     assert on["dags"].keys() == {"small", "ends_in_trigger"}
     assert on["errors"].keys() == {"broken.py"}

@@ -11,6 +11,8 @@ from support.cells import AIRFLOW
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.airflow import Airflow
 
 ALL_ADMINS = {
@@ -19,21 +21,45 @@ ALL_ADMINS = {
 }
 """The settings that let ``Api`` in without a password."""
 
+USER, PASSWORD = "someone", "a password"
+
+
+def with_login(folder: Path) -> dict[str, str]:
+    """Return the settings of an Airflow 3 that nobody enters without a password; of an Airflow 2 ``ALL_ADMINS``."""
+    if AIRFLOW < (3,):
+        return ALL_ADMINS
+    passwords = folder / "passwords.json"
+    passwords.write_text(json.dumps({USER: PASSWORD}))
+    return {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+    }
+
+
 _PUBLIC_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n"
 
 
 class Api:
-    """Asks the API of a running Airflow that was started with ``ALL_ADMINS``."""
+    """Asks the API of a running Airflow that was started with ``ALL_ADMINS``, or as the user of ``with_login``."""
 
     def __init__(self, airflow: Airflow) -> None:
         self._root = f"http://127.0.0.1:{airflow.env['AIRFLOW__API__PORT']}"
         self._token: str | None = None
-        if AIRFLOW >= (3,):
+        if "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE" in airflow.env:
+            self._token = str(
+                self._ask("POST", "/auth/token", {"username": USER, "password": PASSWORD})["access_token"]
+            )
+        elif AIRFLOW >= (3,):
             self._token = str(self._ask("GET", "/auth/token")["access_token"])
         elif not airflow.runs("webserver"):  # nothing else of an Airflow 2 needs it
             (airflow.folder / "airflow" / "webserver_config.py").write_text(_PUBLIC_ADMIN)
             port = airflow.env["AIRFLOW__API__PORT"]
             airflow.start("webserver", "airflow", "webserver", "--workers", "1", "--port", port)
+
+    @property
+    def token(self) -> str:
+        """What a browser has as the cookie ``_token``, empty where nobody has to log in."""
+        return self._token or ""
 
     def get(self, path: str) -> Any:
         """Return what lies below ``/api/v2`` (Airflow 2: ``/api/v1``)."""

@@ -68,12 +68,13 @@ def critical_path(
     Return the critical path of a run with these tries, None where it had none.
 
     ``above`` has the tasks directly above each task, ``beside`` those in the same mapped task group, whose instance i
-    waits for their instance i only; ``run`` is when the run began and ended.
+    waits for their instance i only; ``run`` is when the run began and ended. Of tries that ended at the same moment the
+    one that began last is taken, then the last by name: the same tries give the same path, however a database sorts.
     """
     if not tries:
         return None
     graph = _Graph(tries, above, beside)
-    step: Step | None = max(tries, key=lambda one: (one.end, one.start))
+    step: Step | None = max(tries, key=_latest)
     path: list[Step] = []
     while step is not None:
         path.append(step)
@@ -86,6 +87,10 @@ def critical_path(
     return CriticalPath(tuple(path), working, waiting, graph.slack())
 
 
+def _latest(step: Step) -> tuple[float, float, str, int, int]:
+    return step.end, step.start, step.task_id, step.map_index, step.try_number
+
+
 class _Graph:
     """Tries by task, and what each waited for."""
 
@@ -93,7 +98,7 @@ class _Graph:
         self, tries: Sequence[Step], above: Mapping[str, Collection[str]], beside: Mapping[str, Collection[str]]
     ) -> None:
         self._instances: defaultdict[str, defaultdict[int, list[Step]]] = defaultdict(lambda: defaultdict(list))
-        for step in sorted(tries, key=lambda one: one.try_number):
+        for step in sorted(tries, key=lambda one: (one.task_id, one.map_index, one.try_number)):
             self._instances[step.task_id][step.map_index].append(step)
         self._before = {
             later: earlier
@@ -102,7 +107,7 @@ class _Graph:
             for earlier, later in pairwise(steps)
         }
         self._last = {
-            task_id: sorted((steps[-1] for steps in instances.values()), key=lambda one: one.end)
+            task_id: sorted((steps[-1] for steps in instances.values()), key=_latest)
             for task_id, instances in self._instances.items()
         }
         self._ends = {task_id: [one.end for one in steps] for task_id, steps in self._last.items()}
@@ -141,7 +146,7 @@ class _Graph:
             else:
                 ended = bisect_right(self._ends[source], step.start + SKEW)
                 found += [self._last[source][ended - 1]] if ended else []
-        return max(found, key=lambda one: one.end, default=None)
+        return max(found, key=_latest, default=None)
 
     def slack(self) -> dict[Step, float]:
         """Return each try's slack, from the last tasks up."""

@@ -16,6 +16,7 @@ from dagtrace.airflow import compat, native, runs
 from dagtrace.airflow.compat import schema
 from dagtrace.airflow.facts import Run, Try
 from dagtrace.airflow.remembered import Remembered
+from dagtrace.airflow.waits import Change
 
 
 if TYPE_CHECKING:
@@ -153,6 +154,31 @@ class Database:
             found[(dag_id, run_id), row] = min(known)
         return found
 
+    def changes_of(self, tries: Iterable[tuple[Key, Try]]) -> dict[tuple[Key, Try], list[Change]]:
+        """Return what tries went through after their start, as far as this version keeps it: see `compat.WAITS`."""
+        log, found = self._log.c, dict[tuple[Key, Try], list[Change]]()
+        columns = (log.dag_id, log.task_id, log.run_id, log.map_index, log.try_number)
+        for chunk in chunks(tries):
+            keys = {(key[0], row.task_id, key[1], row.map_index, row.try_number): (key, row) for key, row in chunk}
+            query = select(*columns, log.event, log.dttm).where(tuple_(*columns).in_(keys), log.event.in_(compat.WAITS))
+            for *name, event, at in self._all(query):
+                found.setdefault(keys[tuple(name)], []).append(Change(event, at))
+            if not compat.LOGS_WAITS and found:
+                columns_of, pokes = schema.poke_columns(self._pokes), {schema.poke_key(*one): one for one in chunk}
+                query = select(*columns_of, self._pokes.c.end_date).where(tuple_(*columns_of).in_(pokes))
+                for *name, at in self._all(query):
+                    found.setdefault(pokes[tuple(name)], []).append(Change(compat.BETWEEN_POKES, at))
+        return {one: sorted(changes, key=lambda change: change.at) for one, changes in found.items()}
+
+    def at_work(self, keys: Iterable[Key], before: datetime) -> Iterator[tuple[Key, Try]]:
+        """Yield the tries of these runs that began before a moment and have not ended."""
+        tries = self._tries.c
+        begun = and_(tries.state.in_(compat.AT_WORK), tries.start_date <= before)
+        query = select(*self._columns_of(self._tries)).where(begun)
+        for chunk in chunks(keys):
+            for row in self._all(query.where(tuple_(tries.dag_id, tries.run_id).in_(chunk))):
+                yield (row.dag_id, row.run_id), _try(row)
+
     def still_running(self, key: Key) -> bool:
         """Return whether a process may still be at work on a task of this run."""
         tries = self._tries.c
@@ -205,12 +231,15 @@ class Database:
             self._parents[key] = found.setdefault(key, None)  # None: deleted between the two questions
         return found
 
+    def _columns_of(self, tries: Any) -> list[Any]:
+        identifier = schema.columns(tries, ["task_instance_id" if tries is self._history else "id"])[0]
+        return [identifier.label("ti_id"), *schema.columns(tries, (*_TRY_COLUMNS, *native.columns()))]
+
     def _tries_where(self, condition: Callable[[Any], Any]) -> Iterator[tuple[Key, Try]]:
         seen: set[tuple[Instance, int]] = set()
         states = (*compat.FINAL_STATES, compat.BETWEEN_POKES)
         for table in (self._history, self._tries):
-            identifier = schema.columns(table, ["task_instance_id" if table is self._history else "id"])[0]
-            query = select(identifier.label("ti_id"), *schema.columns(table, (*_TRY_COLUMNS, *native.columns())))
+            query = select(*self._columns_of(table))
             for row in self._all(query.where(condition(table.c), table.c.state.in_(states))):
                 unique = ((row.dag_id, row.run_id, row.task_id, row.map_index), row.try_number)
                 if unique not in seen:
@@ -250,7 +279,7 @@ def _run(row: Any, parent: SpanContext | None) -> Run:
         end_date=row.end_date,
         created_at=row.created_at,
         logical_date=row.logical_date,
-        run_after=row.run_after,
+        run_after=schema.run_after(row),
         clear_number=row.clear_number or 0,
         triggered_by=text_of(schema.triggered_by(row)),
         dag_version=getattr(row, "version_number", None),

@@ -51,6 +51,10 @@ class Execution:
             **runs.attributes_of(ti),
             names.AIRFLOW_TASK_INSTANCE_OPERATOR: self._operator,
         }
+        started = compat.started_at(ti)
+        if started is not None:
+            started_ns = (note.started_ns() if note is not None else 0) or identity.nanoseconds(started)
+            self._attributes[names.AIRFLOW_TASK_INSTANCE_STARTUP_DURATION] = max(0, self._start_ns - started_ns) / 1e9
         self._note = note
         if self._note is not None:
             self._note.begin(self._start_ns, self._operator)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dagtrace import identity
-from dagtrace.airflow import runs
+from dagtrace.airflow import runs, waits
 from dagtrace.record import Link, Point, SpanRecord, Value
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import metrics
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dagtrace.airflow.runs import RunIdentity
+    from dagtrace.airflow.waits import Change
     from dagtrace.identity import SpanContext
 
 _FAILED = "failed"
@@ -113,13 +114,15 @@ class Try:
     """Airflow's own span of this task instance, where that is kept: all its tries share one."""
     first_start: datetime | None = None
     """When its first poke started, where each poke overwrites ``start_date`` (reschedule mode)."""
+    changes: tuple[Change, ...] = ()
+    """What it went through after its start, oldest first, where it was deferred or rescheduled."""
 
     def span_id(self, run: RunIdentity) -> int:
         """Return the span id of this try of its run."""
         return run.try_id(self.task_id, self.map_index, self.try_number)
 
 
-def _attributes(pairs: dict[str, Value | datetime | None]) -> dict[str, Value]:
+def attributes_of(pairs: dict[str, Value | datetime | None]) -> dict[str, Value]:
     """Drop what is not known and write dates as ISO 8601."""
     return {
         key: value.isoformat() if hasattr(value, "isoformat") else value  # type: ignore[union-attr]  # pyright: ignore[reportAttributeAccessIssue]
@@ -149,7 +152,7 @@ def link(
         names.AIRFLOW_TASK_INSTANCE_MAP_INDEX: of[1],
         names.AIRFLOW_TASK_INSTANCE_TRY_NUMBER: of[2],
     }
-    return Link(run.trace_id, run.try_id(*of), _attributes({**known, **(about or {})}))
+    return Link(run.trace_id, run.try_id(*of), attributes_of({**known, **(about or {})}))
 
 
 def try_span(run: Run, row: Try, *, links: Sequence[Link] = (), sampled: bool = True) -> SpanRecord:
@@ -172,7 +175,7 @@ def try_span(run: Run, row: Try, *, links: Sequence[Link] = (), sampled: bool = 
         parent_id=run.who.span_id or None,
         start_ns=start_ns,
         end_ns=end_ns,
-        attributes=_attributes(
+        attributes=attributes_of(
             {
                 names.AIRFLOW_DAG_ID: run.dag_id,
                 names.AIRFLOW_DAG_RUN_RUN_ID: run.run_id,
@@ -189,6 +192,7 @@ def try_span(run: Run, row: Try, *, links: Sequence[Link] = (), sampled: bool = 
                 names.AIRFLOW_TASK_INSTANCE_SCHEDULED_AT: row.scheduled_at,
                 names.AIRFLOW_TASK_INSTANCE_QUEUED_AT: row.queued_at,
                 names.AIRFLOW_TASK_INSTANCE_QUEUED_DURATION: queued,
+                **waits.of(row),
                 names.AIRFLOW_TASK_INSTANCE_OPERATOR: row.operator,
                 names.AIRFLOW_TASK_INSTANCE_POOL: row.pool,
                 names.AIRFLOW_TASK_INSTANCE_QUEUE: row.queue,
@@ -198,6 +202,7 @@ def try_span(run: Run, row: Try, *, links: Sequence[Link] = (), sampled: bool = 
                 names.ERROR_TYPE: _FAILED if failed else None,
             }
         ),
+        events=waits.events_of(row),
         links=tuple(links)[:MOST_LINKS],
         error=f"try {row.try_number} failed" if failed else None,
         sampled=sampled,
@@ -245,7 +250,7 @@ def run_span(
         parent_id=who.parent.span_id if who.parent else None,
         start_ns=run.start_ns,
         end_ns=end_ns,
-        attributes=_attributes(
+        attributes=attributes_of(
             {
                 names.AIRFLOW_DAG_ID: run.dag_id,
                 names.AIRFLOW_DAG_OWNERS: run.owners,
@@ -257,6 +262,7 @@ def run_span(
                 names.AIRFLOW_DAG_RUN_RUN_AFTER: run.run_after,
                 names.AIRFLOW_DAG_RUN_QUEUED_AT: run.queued_at,
                 names.AIRFLOW_DAG_RUN_START_DATE: run.start_date,
+                names.AIRFLOW_DAG_RUN_SCHEDULE_DELAY: _schedule_delay(run),
                 names.AIRFLOW_DAG_RUN_END_DATE: run.end_date,
                 names.AIRFLOW_DAG_RUN_CLEAR_NUMBER: run.clear_number,
                 names.AIRFLOW_DAG_RUN_TRIGGERED_BY: run.triggered_by,
@@ -272,6 +278,13 @@ def run_span(
         sampled=sampled,
         remote_parent=who.parent is not None,
     )
+
+
+def _schedule_delay(run: Run) -> float | None:
+    """Return the seconds from when a run might have started to its start; None of one that was cleared since."""
+    if run.start_date is None or run.run_after is None or run.clock_ns is not None or run.clear_number:
+        return None
+    return max(0.0, (run.start_date - run.run_after).total_seconds())
 
 
 def try_points(run: Run, row: Try) -> list[Point]:

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 _CHILDS = struct.Struct("<BQ100p")
 _SUPERVISORS = _CHILDS.size
 """Where the supervisor's byte lies: each side writes its own part."""
+_STARTED = struct.Struct("<Q")
+"""The supervisor's second part, after that byte."""
 _JOBS_SIZE = struct.Struct("<H")
-_JOB = _SUPERVISORS + 1 + _JOBS_SIZE.size
+_JOBS = _SUPERVISORS + 1 + _STARTED.size
+"""The child's second part: the size of what it last knew of a remote job, and that."""
+_JOB = _JOBS + _JOBS_SIZE.size
 _JOB_MOST = 2_000
-"""Bytes of what the child last knew of a remote job; an id and a page's address have a few hundred."""
+"""Bytes; an id and a page's address have a few hundred."""
 _NOTHING, _BEGUN, _DELIVERED = range(3)
 
 
@@ -67,10 +71,18 @@ class Handover:
     def job(self, start_ns: int, attributes: Mapping[str, Any]) -> None:
         """In the child: it knows of this remote job; one that is killed in here knew of none."""
         data = json.dumps([start_ns, dict(attributes)]).encode()
-        _JOBS_SIZE.pack_into(self._bytes, _SUPERVISORS + 1, 0)
+        _JOBS_SIZE.pack_into(self._bytes, _JOBS, 0)
         if len(data) <= _JOB_MOST:
             self._bytes[_JOB : _JOB + len(data)] = data
-            _JOBS_SIZE.pack_into(self._bytes, _SUPERVISORS + 1, len(data))
+            _JOBS_SIZE.pack_into(self._bytes, _JOBS, len(data))
+
+    def started(self, start_ns: int) -> None:
+        """In the supervisor, before the child gets to know its task: when the try starts, as the database will say."""
+        _STARTED.pack_into(self._bytes, _SUPERVISORS + 1, start_ns)
+
+    def started_ns(self) -> int:
+        """In the child: when its try started; 0 where the supervisor did not say."""
+        return int(_STARTED.unpack_from(self._bytes, _SUPERVISORS + 1)[0])
 
     def unwanted(self) -> None:
         """In the supervisor: the server says that the try is over."""
@@ -88,7 +100,7 @@ class Handover:
         """In the supervisor, after the child's end."""
         state, start_ns, operator = _CHILDS.unpack_from(self._bytes, 0)
         operator_name = operator.decode(errors="replace")
-        (size,) = _JOBS_SIZE.unpack_from(self._bytes, _SUPERVISORS + 1)
+        (size,) = _JOBS_SIZE.unpack_from(self._bytes, _JOBS)
         job = json.loads(self._bytes[_JOB : _JOB + size]) if size else None
         return Note(state != _NOTHING, state == _DELIVERED, start_ns, operator_name, self.is_over(), job)
 

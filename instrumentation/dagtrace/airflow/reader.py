@@ -14,11 +14,12 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, dag_test, explained, facts, native
+from dagtrace.airflow import compat, dag_test, explained, facts, native, waits
 from dagtrace.airflow.carriers import Carriers
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
 from dagtrace.airflow.remembered import Remembered
+from dagtrace.airflow.started import Started
 from dagtrace.options import options
 from dagtrace.telemetry.guard import guard
 
@@ -82,6 +83,7 @@ class Reader:
         self._past: Remembered[Key, list[Run]] = Remembered(_REMEMBERED)
         """Of finished runs, their generations."""
         self._carriers = Carriers()
+        self._started = Started(database, self._carriers)
         self.linker: Linker | None = None
 
     def look(self) -> None:
@@ -108,6 +110,8 @@ class Reader:
         self._tell_changed([key for key in running if self._open[key].read])
         for key in running:
             self._open[key].read = True
+        with guard("telling what has started"):
+            self._started.look({key: self._open[key] for key in running})
         for key, run in runs.items():
             if run.state in compat.RUN_FINAL_STATES:
                 self._finish(key)
@@ -202,24 +206,43 @@ class Reader:
                 earlier[key, row.task_id, row.map_index, row.try_number] = row
             elif followed.wants(row):
                 new.append((key, row))
-        rescheduled = self._database.first_pokes(new)
         versions = self._versions.of(row.dag_version_id for _, row in new)
         links = self._links_of([(self._open[key].run, row) for key, row in new], versions)
-        for key, row in new:
+        new = self._begun_of(new, self._database.first_pokes(new))
+        for key, row in self._with_changes(new):
             followed = self._open[key]
             run = self._carriers.place(key, followed.run, row)
             before = followed.link_before(row)
             if before is None and (old := earlier.get((key, row.task_id, row.map_index, row.try_number - 1))):
                 before = self._link_to(key, old)
             span_id = row.span_id(run.who)
-            first = dag_test.began(span_id) or followed.first_start(row) or rescheduled.get((key, row))
-            followed.began(span_id, first)
-            group = versions[row.dag_version_id].groups.get(row.task_id)
-            row = dataclasses.replace(row, first_start=first, task_group=group)  # noqa: PLW2901
+            followed.began(span_id, row.first_start)
+            row = dataclasses.replace(row, task_group=versions[row.dag_version_id].groups.get(row.task_id))  # noqa: PLW2901
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
             telemetry.measure(*facts.try_points(run, row))
+
+    def _begun_of(self, new: list[tuple[Key, Try]], pokes: Mapping[tuple[Key, Try], datetime]) -> list[tuple[Key, Try]]:
+        """Return these tries with the start of their first poke, however that is known."""
+        found: list[tuple[Key, Try]] = []
+        for key, row in new:
+            followed = self._open[key]
+            began = dag_test.began(row.span_id(followed.run.who)) or followed.first_start(row) or pokes.get((key, row))
+            found.append((key, dataclasses.replace(row, first_start=began)))
+        return found
+
+    def _with_changes(self, new: list[tuple[Key, Try]]) -> list[tuple[Key, Try]]:
+        """Return these tries with what they waited for after their start; without that, they are told all the same."""
+        with guard("asking what tries waited for"):
+            # The rows of `dag.test()` do not show it.
+            asked = [(key, row) for key, row in new if self._open[key].run.nonce or waits.may_have_waited(row)]
+            changes = self._database.changes_of(asked) if asked else {}
+            return [
+                (key, dataclasses.replace(row, changes=tuple(changes[key, row])) if (key, row) in changes else row)
+                for key, row in new
+            ]
+        return new
 
     def _explained(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> SpanRecord:
         """Return a run's span with what its time went into; without that, it is told all the same."""

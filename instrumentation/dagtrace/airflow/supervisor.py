@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dagtrace import telemetry
+from dagtrace import identity, telemetry
 from dagtrace.airflow import ends, handover, native, runs, runtimes
 from dagtrace.airflow.ends import End
 from dagtrace.airflow.remembered import Remembered
@@ -23,6 +23,7 @@ from dagtrace.telemetry.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from dagtrace.airflow.handover import Handover
     from dagtrace.airflow.runs import RunIdentity
@@ -67,10 +68,18 @@ def _adopt(process: Any, note: Handover | None) -> None:
 
 
 def around_started(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap ``TaskInstanceOperations.start``: its answer has what the run's ids are made from."""
+    """Wrap ``TaskInstanceOperations.start(id, pid, when)``: its answer has what the run's ids are made from."""
+    _starting(args[2] if len(args) > 2 else kwargs.get("when"))  # noqa: PLR2004 - the third
     context = wrapped(*args, **kwargs)
     _started(args[0] if args else kwargs.get("id"), context)
     return context
+
+
+@guarded
+def _starting(when: datetime | None) -> None:
+    """Say when the try starts to the child that this thread has just forked; it has only its own clock for that."""
+    if when is not None and (note := handover.take()) is not None:
+        note.started(identity.nanoseconds(when))
 
 
 @guarded

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dagtrace.semconv import attributes as names
 from dagtrace.telemetry.otlp_json import attributes_from, span_from
 
 
@@ -50,6 +51,7 @@ class Trace:
     ``roots`` are the spans without a parent, or with one that is outside and told by somebody else; ``orphans`` those
     whose parent is in no file, or not yet: a run still going has only those. So has a circle of spans, each the parent
     of the next: it is cut open at one of them.
+    A marker (``dagtrace.started``) whose parent is there says nothing any more and is left out.
     ``duplicates`` counts spans that stood in the files more than once.
     """
 
@@ -123,7 +125,9 @@ def _tree(trace_id: int, spans: dict[int, Node], duplicates: int) -> Trace:
     ordered = sorted(spans.values(), key=lambda n: (n.span.start_ns, n.span.end_ns))
     for node in ordered:
         parent = _parent(node, spans)
-        if parent is not None and parent is not node:
+        if parent is not None and names.DAGTRACE_STARTED in node.span.attributes:
+            del spans[node.span.span_id]
+        elif parent is not None and parent is not node:
             parent.children.append(node)
         elif node.span.parent_id is None or (parent is None and node.span.remote_parent):
             roots.append(node)
@@ -132,7 +136,7 @@ def _tree(trace_id: int, spans: dict[int, Node], duplicates: int) -> Trace:
     trace = Trace(trace_id, roots, orphans, duplicates)
     reached = {node.span.span_id for node in trace.walk()}
     for node in ordered:
-        if node.span.span_id not in reached:
+        if node.span.span_id not in reached and node.span.span_id in spans:
             first = _cut(node, spans)
             orphans.append(first)
             reached.update(below.span.span_id for below in first.walk())

@@ -116,13 +116,18 @@ def _grow(tree: Tree, node: Node) -> None:
 def _label(node: Node) -> str:
     """Return one line: mark, name, what tells it from its siblings, duration, numbers, error."""
     span = node.span
-    mark = "[red]✗[/]" if span.error is not None else "[green]✓[/]"
-    kind = span.name.partition(" ")[0]
+    going = names.DAGTRACE_STARTED in span.attributes
+    mark = "[red]✗[/]" if span.error is not None else "[yellow]▸[/]" if going else "[green]✓[/]"
+    kind = span.name.partition(" ")[0].removesuffix(".started")
     parts = [
         f"{mark} [bold]{_plain(span.name)}[/]",
         *(f"[cyan]{_plain(text)}[/]" for text in _which(node, kind) if text),
     ]
-    parts.append(f"[magenta]{seconds(node.duration)}[/]")
+    if going:
+        since = datetime.fromtimestamp(span.start_ns / 1e9, timezone.utc)
+        parts.append(f"[yellow]since {since:%Y-%m-%d %H:%M:%S} UTC[/]")
+    else:
+        parts.append(f"[magenta]{seconds(node.duration)}[/]")
     if kind == "spark.stage":
         parts.append(f"[dim]{_plain(_stage_numbers(node))}[/]")
     if datasets := _datasets(node):

@@ -38,6 +38,9 @@ AIRFLOW_DAG_RUN_QUEUED_AT: Final = "airflow.dag_run.queued_at"
 AIRFLOW_DAG_RUN_START_DATE: Final = "airflow.dag_run.start_date"
 """string: ISO 8601; the database's start, whatever the span says."""
 
+AIRFLOW_DAG_RUN_SCHEDULE_DELAY: Final = "airflow.dag_run.schedule_delay"
+"""double: Seconds from when the run might have started (run_after; Airflow 2: the end of a scheduled run's data interval) to its start. Absent where the run or tasks in it were cleared."""
+
 AIRFLOW_DAG_RUN_END_DATE: Final = "airflow.dag_run.end_date"
 """string: ISO 8601; the database's end."""
 
@@ -112,6 +115,18 @@ AIRFLOW_TASK_INSTANCE_QUEUED_AT: Final = "airflow.task_instance.queued_at"
 
 AIRFLOW_TASK_INSTANCE_QUEUED_DURATION: Final = "airflow.task_instance.queued_duration"
 """double: Seconds from queued to started; they lie before the span."""
+
+AIRFLOW_TASK_INSTANCE_SCHEDULED_DURATION: Final = "airflow.task_instance.scheduled_duration"
+"""double: Seconds from ready to queued, which is the wait for a pool and a scheduler; they lie before the span. Absent where the try was deferred or rescheduled, which overwrites both moments, and in Airflow 2, which keeps only the second."""
+
+AIRFLOW_TASK_INSTANCE_STARTUP_DURATION: Final = "airflow.task_instance.startup_duration"
+"""double: On execute: seconds from the start of its process by Airflow to the operator's own code, which is the wait for the DAG file to be parsed and templates to be rendered. Absent where it resumes after a deferral."""
+
+AIRFLOW_TASK_INSTANCE_DEFERRED_DURATION: Final = "airflow.task_instance.deferred_duration"
+"""double: Seconds the try was deferred, until a process took it up again: no work of its own (Airflow 3.2)."""
+
+AIRFLOW_TASK_INSTANCE_RESCHEDULED_DURATION: Final = "airflow.task_instance.rescheduled_duration"
+"""double: Seconds between the pokes of a sensor, until a process took it up again: no work of its own (Airflow 2, 3.2 and later)."""
 
 AIRFLOW_TASK_INSTANCE_OPERATOR: Final = "airflow.task_instance.operator"
 """string: Class name of the operator."""
@@ -214,6 +229,9 @@ DAGTRACE_SPARK_CPU_TIME: Final = "dagtrace.spark.cpu_time"
 
 DAGTRACE_LOSS_REASON: Final = "dagtrace.loss.reason"
 """string: Why it was lost: queue_full, refused by the destination, unreachable or too slow (at_exit) when the application's end came, error of ours, or late_start (a stage that began before the listener)."""
+
+DAGTRACE_STARTED: Final = "dagtrace.started"
+"""boolean: The span is a marker without duration: its parent, which is told when it ends, has begun then. Drop it where it is in the way; nothing else is below it."""
 
 DAGTRACE_LINK_TYPE: Final = "dagtrace.link.type"
 """string: Why two spans are linked: retry, cleared, xcom, asset or trigger."""

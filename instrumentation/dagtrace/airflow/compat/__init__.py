@@ -71,6 +71,20 @@ BETWEEN_POKES = "up_for_reschedule"
 """State of a sensor in reschedule mode that waits for its next poke, which will overwrite ``start_date``."""
 
 RUNNING = "running"
+DEFERRED = "deferred"
+AWAITING_INPUT = "awaiting_input"
+"""State of a task that waits for a person (3.3); it is resumed like a deferred one."""
+
+WAITS = (RUNNING, DEFERRED, AWAITING_INPUT, BETWEEN_POKES)
+"""
+Events of the audit log that say from when on a started try worked or waited. 3.2 and later write all of them, 3.0 and
+3.1 none; Airflow 2 the first: its pokes are in ``task_reschedule``, of its deferrals the database keeps no time.
+"""
+
+AT_WORK = (RUNNING, "restarting", DEFERRED, AWAITING_INPUT, BETWEEN_POKES)
+"""States of a try that has started and not ended."""
+
+LOGS_WAITS = VERSION >= (3, 2)
 
 BEGINS_AGAIN = (RUNNING, "post_clear_task_instances", "clear_dag_run")
 """
@@ -85,6 +99,23 @@ RUN_FINAL_STATES = ("success", "failed")
 
 TEST_TRIGGER = "test"
 """``dag_run.triggered_by`` of ``dag.test()``: its own process tells that run."""
+
+
+HAS_VIEWS = VERSION >= (3, 1)
+"""Plugins may add tabs to the UI's pages; in 3.0 and in 2.x they may add links to task instances only."""
+
+
+def plugin_base() -> type[Any] | None:
+    """Return Airflow's class for plugins, of whichever of its two managers is loading them (3.2 and later have two)."""
+    managers = ("airflow.plugins_manager", "airflow.sdk.plugins_manager")
+    return next((sys.modules[name].AirflowPlugin for name in managers if name in sys.modules), None)
+
+
+def may_see_run() -> Any:
+    """Return the dependency by which a view of the API server requires the right to see a DAG's runs."""
+    security: Any = importlib.import_module("airflow.api_fastapi.core_api.security")
+    details: Any = importlib.import_module("airflow.api_fastapi.auth.managers.models.resource_details")
+    return security.requires_access_dag("GET", details.DagAccessEntity.RUN)
 
 
 def patches() -> list[Patch]:
@@ -237,6 +268,12 @@ def start_and_conf(ti: Any) -> tuple[datetime | None, Any]:
         return run.start_date, run.conf
     context = getattr(ti, "_ti_context_from_server", None)
     return (context.dag_run.start_date, context.dag_run.conf) if context is not None else (None, None)
+
+
+def started_at(ti: Any) -> datetime | None:
+    """Return when the process at work on a try started, by Airflow; None of one that resumes after a deferral."""
+    context = getattr(ti, "_ti_context_from_server", None) if TASK_SDK else ti
+    return None if getattr(context, "next_method", None) else getattr(ti, "start_date", None)
 
 
 def mask_as_airflow(text: str) -> str:

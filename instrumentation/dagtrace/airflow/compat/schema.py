@@ -68,7 +68,7 @@ def columns(table: Any, names: Iterable[str]) -> list[Any]:
     return found
 
 
-_BEFORE_3 = {"logical_date": "execution_date", "dag_version_id": "dag_id"}
+_BEFORE_3 = {"logical_date": "execution_date", "dag_version_id": "dag_id", "run_after": "data_interval_end"}
 
 
 def triggered_by(row: Any) -> str | None:
@@ -80,6 +80,11 @@ def triggered_by(row: Any) -> str | None:
     if TASK_SDK:
         return row.triggered_by
     return TEST_TRIGGER if row.run_type == "manual" and not row.external_trigger else None
+
+
+def run_after(row: Any) -> Any:
+    """Return when a run may start: in 2.x a scheduled one when its data interval is over; of others it does not say."""
+    return row.run_after if TASK_SDK or row.run_type == "scheduled" else None
 
 
 def try_id(row: Any) -> str:

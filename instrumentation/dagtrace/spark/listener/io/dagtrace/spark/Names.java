@@ -7,6 +7,7 @@ final class Names {
   static final String DAGTRACE_SPARK_RECORDS_LOST = "dagtrace.spark.records.lost";
   static final String DAGTRACE_SPARK_CPU_TIME = "dagtrace.spark.cpu_time";
   static final String DAGTRACE_LOSS_REASON = "dagtrace.loss.reason";
+  static final String DAGTRACE_STARTED = "dagtrace.started";
   static final String DAGTRACE_LINK_TYPE = "dagtrace.link.type";
   static final String ERROR_TYPE = "error.type";
   static final String EXCEPTION_TYPE = "exception.type";
