@@ -250,7 +250,7 @@ def _run(row: Any, parent: SpanContext | None) -> Run:
         end_date=row.end_date,
         created_at=row.created_at,
         logical_date=row.logical_date,
-        run_after=row.run_after,
+        run_after=schema.run_after(row),
         clear_number=row.clear_number or 0,
         triggered_by=text_of(schema.triggered_by(row)),
         dag_version=getattr(row, "version_number", None),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, dag_test, explained, facts, native
+from dagtrace.airflow import compat, dag_test, explained, facts, measurements, native
 from dagtrace.airflow.carriers import Carriers
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dagtrace.airflow.dag_versions import DagVersion
     from dagtrace.airflow.database import Database, Instance, Key
     from dagtrace.airflow.facts import Run, Try
+    from dagtrace.airflow.gauges import Gauges
     from dagtrace.airflow.linking import Linker
     from dagtrace.airflow.runs import RunIdentity
     from dagtrace.airflow.watermark import Watermark
@@ -83,6 +84,7 @@ class Reader:
         """Of finished runs, their generations."""
         self._carriers = Carriers()
         self.linker: Linker | None = None
+        self.gauges: Gauges | None = None
 
     def look(self) -> None:
         """Tell every try and run that reached its final state since the last look."""
@@ -102,6 +104,7 @@ class Reader:
         if self.linker is not None:
             with guard("looking for what triggered runs"):
                 self.linker.seek(runs)
+        self._begin_counting(runs.values())
         # A run that is queued has no tries of its own yet: those it has are its last generation's.
         running = [key for key, run in runs.items() if run.state == compat.RUNNING]
         self._tell_tries(self._database.tries([key for key in running if not self._open[key].read]))
@@ -113,8 +116,20 @@ class Reader:
                 self._finish(key)
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
+        self._show_gauges()
         if time.monotonic() - self._checkpoint >= _CHECKPOINT:
             self.checkpoint()
+
+    def _begin_counting(self, runs: Iterable[Run]) -> None:
+        """Have the counters of open runs created before they count."""
+        if self.gauges is not None:
+            with guard("creating counters"):
+                self.gauges.begin(runs)
+
+    def _show_gauges(self) -> None:
+        if self.gauges is not None:
+            with guard("reading how things stand"):
+                self.gauges.look([followed.run for followed in self._open.values()])
 
     def _begun(self) -> set[Key]:
         """
@@ -219,7 +234,7 @@ class Reader:
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
-            telemetry.measure(*facts.try_points(run, row))
+            telemetry.measure(*measurements.of_try(run, row))
 
     def _explained(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> SpanRecord:
         """Return a run's span with what its time went into; without that, it is told all the same."""
@@ -277,7 +292,9 @@ class Reader:
             end_ns = followed.last_end_ns
             record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
             telemetry.tell(self._explained(record, followed, rows))
-        telemetry.measure(*facts.run_points(run))
+        telemetry.measure(*measurements.of_run(run))
+        if self.gauges is not None:
+            self.gauges.ended(run)
         del self._open[key]
         self._carriers.forget(key)
         self._past[key] = [*past, followed.run][-_GENERATIONS:]
