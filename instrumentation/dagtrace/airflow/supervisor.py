@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dagtrace import telemetry
 from dagtrace.airflow import ends, handover, native, runs, runtimes
 from dagtrace.airflow.ends import End
+from dagtrace.airflow.failures import points
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.options import options
 from dagtrace.semconv import attributes as names
@@ -137,4 +138,5 @@ def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
     end = end._replace(begun=left.begun, unwanted=left.unwanted or end.unwanted)
     telemetry.describe("airflow", "worker")
     telemetry.tell(ends.span(ti, run, end, left.operator, more))
+    telemetry.measure(*points(ti.dag_id, end.attributes()))
     telemetry.flush()

@@ -133,7 +133,7 @@ AIRFLOW_DAG_NEXT_EXPECTED: Final = Metric(
     "airflow.dag.next_expected",
     "gauge",
     "s",
-    "When the timetable wants the DAG's next run, seconds since 1970; in the past where it is late. While max_active_runs are at work, Airflow before 3.3 forgets it, then it is taken to be one data interval after the last.",
+    "When the timetable wants the DAG's next run, seconds since 1970; in the past where it is late. While max_active_runs are at work, Airflow before 3.2 forgets it: then it is taken to be one data interval after the last, where there are such intervals.",
     ("airflow.dag_id",),
 )
 

@@ -224,7 +224,7 @@ def next_expected(row: Any) -> datetime | None:
     """
     Return when the timetable wants a DAG's next run, from its row of ``dag``.
 
-    Before 3.3 the scheduler empties that while ``max_active_runs`` are at work, and leaves the data interval of the
+    Before 3.2 the scheduler empties that while ``max_active_runs`` are at work, and leaves the data interval of the
     last: the next one is taken to be as long.
     """
     end, start = row.next_dagrun_data_interval_end, row.next_dagrun_data_interval_start
