@@ -19,6 +19,7 @@ from dagtrace.semconv import metrics
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from dagtrace.airflow.standings import Standings
@@ -36,8 +37,10 @@ _KEPT = "assets"
 class Assets:
     """Remembers up to where updates were counted; the watermark keeps that."""
 
-    def __init__(self, standings: Standings, watermark: Watermark | None = None) -> None:
-        self._standings = standings
+    def __init__(
+        self, standings: Standings, watermark: Watermark | None = None, measure: Callable[..., None] = telemetry.measure
+    ) -> None:
+        self._standings, self._measure = standings, measure
         self._more = watermark.more if watermark is not None else {}
         if _KEPT not in self._more:
             self._more[_KEPT] = [standings.newest_event(), []]
@@ -74,7 +77,7 @@ class Assets:
             self._count(asset, 0)
 
     def _count(self, asset: int, number: int) -> None:
-        telemetry.measure(Point(metrics.AIRFLOW_ASSET_UPDATE_COUNT, number, self._labels(asset)))
+        self._measure(Point(metrics.AIRFLOW_ASSET_UPDATE_COUNT, number, self._labels(asset)))
 
     def _labels(self, asset: int) -> dict[str, str]:
         return {names.AIRFLOW_ASSET_NAME: self._names.get(asset, "")}

@@ -60,9 +60,9 @@ class Gauges:
         self._succeeded: dict[str, datetime] | None = None
         self._runs, self._tries, self._missed = _Fading(), _Fading(), _Fading()
 
-    def begin(self, runs: Iterable[Run]) -> None:
-        """Take note of open runs, before anything of them is counted."""
-        self._zeros.of_runs(runs)
+    def begin(self, runs: Iterable[Run]) -> bool:
+        """Take note of open runs, before anything of them is counted; return whether there are new counters now."""
+        return self._zeros.of_runs(runs)
 
     def ended(self, run: Run) -> None:
         """Take note of a run that has ended."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dagtrace.airflow.linking import Linker
     from dagtrace.airflow.runs import RunIdentity
     from dagtrace.airflow.watermark import Watermark
-    from dagtrace.record import Link, SpanRecord
+    from dagtrace.record import Link, Point, SpanRecord
 
 _CHECKPOINT = 10.0
 """
@@ -85,6 +85,7 @@ class Reader:
         self._carriers = Carriers()
         self.linker: Linker | None = None
         self.gauges: Gauges | None = None
+        self._held: list[Point] = []
 
     def look(self) -> None:
         """Tell every try and run that reached its final state since the last look."""
@@ -121,10 +122,22 @@ class Reader:
             self.checkpoint()
 
     def _begin_counting(self, runs: Iterable[Run]) -> None:
-        """Have the counters of open runs created before they count."""
+        """Have the counters of open runs created, and told, before they count."""
         if self.gauges is not None:
             with guard("creating counters"):
-                self.gauges.begin(runs)
+                if self.gauges.begin(runs):
+                    telemetry.flush()
+
+    def measure(self, *points: Point) -> None:
+        """
+        Measure what the watermark will say was told: with the next checkpoint, just before that is delivered and kept.
+
+        Metrics are exported at other times, too; what went out then would be counted again after a crash.
+        """
+        if self._watermark is None:
+            telemetry.measure(*points)
+        else:
+            self._held += points
 
     def _show_gauges(self) -> None:
         if self.gauges is not None:
@@ -151,6 +164,8 @@ class Reader:
     def checkpoint(self) -> None:
         """Deliver what was told, then remember it as told."""
         self._checkpoint = time.monotonic()
+        held, self._held = self._held, []
+        telemetry.measure(*held)
         if self._watermark is not None and self._watermark.is_news(self._last_id, self._open) and telemetry.flush():
             self._watermark.save()
 
@@ -234,7 +249,7 @@ class Reader:
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
-            telemetry.measure(*measurements.of_try(run, row))
+            self.measure(*measurements.of_try(run, row))
 
     def _explained(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> SpanRecord:
         """Return a run's span with what its time went into; without that, it is told all the same."""
@@ -292,7 +307,7 @@ class Reader:
             end_ns = followed.last_end_ns
             record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
             telemetry.tell(self._explained(record, followed, rows))
-        telemetry.measure(*measurements.of_run(run))
+        self.measure(*measurements.of_run(run))
         if self.gauges is not None:
             self.gauges.ended(run)
         del self._open[key]

@@ -102,7 +102,7 @@ def _reader(database: Database, *, lasting: bool) -> Reader:
 
             standings = Standings(database.engine)
             zeros = Zeros(standings, database.serialized_dags)
-            reader.gauges = Gauges(standings, zeros, Assets(standings, watermark))
+            reader.gauges = Gauges(standings, zeros, Assets(standings, watermark, reader.measure))
     return reader
 
 

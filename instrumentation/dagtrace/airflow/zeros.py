@@ -50,8 +50,9 @@ class Zeros:
         """By DAG, the version that was read last."""
         self._looked = float("-inf")
 
-    def of_runs(self, runs: Iterable[Run]) -> None:
-        """Create the counters of open runs and of their tasks."""
+    def of_runs(self, runs: Iterable[Run]) -> bool:
+        """Create the counters of open runs and of their tasks; return whether any is new."""
+        before = len(self._types), len(self._tasks)
         new: set[tuple[str, int | None]] = set()
         for run in runs:
             self._type(run.dag_id, run.run_type)
@@ -60,6 +61,7 @@ class Zeros:
         if new:
             self._read_versions(self._standings.newest_versions({dag_id for dag_id, _ in new}))
             self._ran |= new
+        return (len(self._types), len(self._tasks)) != before
 
     def of_dags(self, dags: Iterable[Dag]) -> None:
         """Create those of all DAGs, some more at each call, and look for new versions once a minute."""
