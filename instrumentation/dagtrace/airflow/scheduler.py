@@ -61,6 +61,7 @@ class _Thread(threading.Thread):
                 if last:
                     reader.checkpoint()
         if lease is not None:
+            telemetry.show()  # before another says how things stand
             with guard("leaving Airflow's database"):
                 lease.resign()
 
