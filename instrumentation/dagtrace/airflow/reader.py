@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dagtrace import telemetry
 from dagtrace.airflow import compat, dag_test, explained, facts, measurements, native
 from dagtrace.airflow.carriers import Carriers
+from dagtrace.airflow.checkpoints import Checkpoints
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
 from dagtrace.airflow.remembered import Remembered
@@ -33,14 +34,7 @@ if TYPE_CHECKING:
     from dagtrace.airflow.linking import Linker
     from dagtrace.airflow.runs import RunIdentity
     from dagtrace.airflow.watermark import Watermark
-    from dagtrace.record import Link, Point, SpanRecord
-
-_CHECKPOINT = 10.0
-"""
-Seconds between two checkpoints, where there is news. At one, spans and metrics are delivered and then the watermark is
-written; after a crash the next reader begins there, so that every try is counted exactly once over both their lives,
-and the spans of the last seconds are told again, the same ids with the same content.
-"""
+    from dagtrace.record import Link, SpanRecord
 
 _NEAR = timedelta(seconds=5)
 """How far before the last look a change may be dated to be seen at the next."""
@@ -72,20 +66,18 @@ class Reader:
 
     def __init__(self, database: Database, watermark: Watermark | None = None) -> None:
         self._database = database
-        self._watermark = watermark
+        self.checkpoints = Checkpoints(watermark)
         self._versions = DagVersions(database.serialized_dags)
         kept = watermark.load() if watermark is not None else None
         self._last_id, self._open = kept or (database.newest_id(), {})
         self._born = datetime.now(timezone.utc)
         self._looked: datetime | None = None
         self._looked_wide = time.monotonic()
-        self._checkpoint = time.monotonic()
         self._past: Remembered[Key, list[Run]] = Remembered(_REMEMBERED)
         """Of finished runs, their generations."""
         self._carriers = Carriers()
         self.linker: Linker | None = None
         self.gauges: Gauges | None = None
-        self._held: list[Point] = []
 
     def look(self) -> None:
         """Tell every try and run that reached its final state since the last look."""
@@ -118,7 +110,7 @@ class Reader:
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
         self._show_gauges()
-        if time.monotonic() - self._checkpoint >= _CHECKPOINT:
+        if self.checkpoints.is_due():
             self.checkpoint()
 
     def _begin_counting(self, runs: Iterable[Run]) -> None:
@@ -127,17 +119,6 @@ class Reader:
             with guard("creating counters"):
                 if self.gauges.begin(runs):
                     telemetry.flush()
-
-    def measure(self, *points: Point) -> None:
-        """
-        Measure what the watermark will say was told: with the next checkpoint, just before that is delivered and kept.
-
-        Metrics are exported at other times, too; what went out then would be counted again after a crash.
-        """
-        if self._watermark is None:
-            telemetry.measure(*points)
-        else:
-            self._held += points
 
     def _show_gauges(self) -> None:
         if self.gauges is not None:
@@ -163,11 +144,7 @@ class Reader:
 
     def checkpoint(self) -> None:
         """Deliver what was told, then remember it as told."""
-        self._checkpoint = time.monotonic()
-        held, self._held = self._held, []
-        telemetry.measure(*held)
-        if self._watermark is not None and self._watermark.is_news(self._last_id, self._open) and telemetry.flush():
-            self._watermark.save()
+        self.checkpoints.make(self._last_id, self._open)
 
     def tell_test(self, key: Key, nonce: str, clock_ns: int) -> None:
         """Tell the run that ``dag.test()`` made in this process, whole."""
@@ -249,7 +226,7 @@ class Reader:
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
-            self.measure(*measurements.of_try(run, row))
+            self.checkpoints.measure(*measurements.of_try(run, row))
 
     def _explained(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> SpanRecord:
         """Return a run's span with what its time went into; without that, it is told all the same."""
@@ -307,7 +284,7 @@ class Reader:
             end_ns = followed.last_end_ns
             record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
             telemetry.tell(self._explained(record, followed, rows))
-        self.measure(*measurements.of_run(run))
+        self.checkpoints.measure(*measurements.of_run(run))
         if self.gauges is not None:
             self.gauges.ended(run)
         del self._open[key]

@@ -103,7 +103,7 @@ def _reader(database: Database, *, lasting: bool) -> Reader:
 
             standings = Standings(database.engine)
             zeros = Zeros(standings, database.serialized_dags)
-            reader.gauges = Gauges(standings, zeros, Assets(standings, watermark, reader.measure))
+            reader.gauges = Gauges(standings, zeros, Assets(standings, watermark, reader.checkpoints.measure))
     return reader
 
 

@@ -30,8 +30,8 @@ goes over them."""
 
 MOST_SERIES = 10_000
 """
-Series of one metric in one process: a scheduler's metrics of 2,000 tasks are some 10 MB in memory and as many for each
-export. OpenTelemetry's specification asks for such a limit; Python's SDK has none.
+Series of one metric in one process; OpenTelemetry's specification asks for such a limit, Python's SDK has none. As many
+take 0.1 s of CPU to collect, and 0.5 s and 5 MB to be written to a local file, at each export.
 """
 
 _OVERFLOW = {names.OTEL_METRIC_OVERFLOW: True}
