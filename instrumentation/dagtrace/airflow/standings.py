@@ -85,14 +85,14 @@ class Standings:
         """Return how many tries are under way, by DAG, state and pool: one question, by the index on the state."""
         tries = self._tries.c
         kinds = (tries.dag_id, tries.state, tries.pool)
-        moments = [func.min(column) for column in (tries.scheduled_dttm, tries.queued_dttm, tries.start_date)]
-        query = select(*kinds, func.count(), func.sum(tries.pool_slots), *moments)
+        since = (schema.scheduled_at(self._tries), tries.queued_dttm, tries.start_date)
+        query = select(*kinds, func.count(), func.sum(tries.pool_slots), *map(func.min, since))
         found: list[Active] = []
-        for dag_id, state, pool, count, slots, *since in self._all(
+        for dag_id, state, pool, count, slots, *moments in self._all(
             query.where(tries.state.in_(compat.ACTIVE_STATES)).group_by(*kinds)
         ):
             name = text_of(state) or ""
-            oldest = since[{"scheduled": 0, "queued": 1}.get(name, 2)]
+            oldest = moments[{"scheduled": 0, "queued": 1}.get(name, 2)]
             found.append(Active(dag_id, name, pool, int(count), int(slots or 0), oldest))
         return found
 

@@ -95,6 +95,11 @@ def try_id(row: Any) -> str:
     return str(row.ti_id) if TASK_SDK else ""
 
 
+def scheduled_at(tries: Any) -> Any:
+    """Return the column that says when a try that is scheduled became so; 2.x keeps when the row last changed."""
+    return tries.c.scheduled_dttm if TASK_SDK else tries.c.updated_at
+
+
 def poke_columns(pokes: Any) -> tuple[Any, ...]:
     """Return the columns of ``task_reschedule`` that ``poke_key`` gives."""
     if TASK_SDK:
