@@ -20,7 +20,9 @@ from dagtrace.airflow.watermark import Watermark
 from dagtrace.cli.traces import read
 from dagtrace.identity import SpanContext
 from dagtrace.options import options
+from dagtrace.record import Point
 from dagtrace.semconv import attributes
+from dagtrace.semconv.metrics import AIRFLOW_TASK_INSTANCE_COUNT
 from support.metrics import totals
 
 
@@ -709,3 +711,50 @@ def test_a_marker_holds_where_a_sensor_began(told: list[SpanRecord], monkeypatch
     rows.all_tries = {("d", "r"): [a_try("old", start_date=late, end_date=late + timedelta(seconds=1))]}
     follower.look()
     assert (names(told)[-1], told[-1].start_ns) == ("task_instance old", told[1].start_ns)
+
+
+def test_what_a_crash_forgets_was_not_counted(fresh: Path) -> None:
+    """A try that is told and not kept in the watermark is in no export, so that the next reader's count is the only."""
+    rows = Rows()
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("t")]}
+    reader(rows, Watermark("db")).look()
+    assert telemetry.flush()  # as each OTEL_METRIC_EXPORT_INTERVAL
+    assert totals(fresh, "airflow.task_instance.count") == {}
+    again = reader(rows, Watermark("db"))
+    again.look()
+    again.checkpoint()
+    reader(rows, Watermark("db")).look()
+    assert telemetry.flush()
+    assert totals(fresh, "airflow.task_instance.count") == {(): 1}
+
+
+class Counting:
+    """Gauges that create counters at each look, and say what had been counted by then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.counted: list[dict[tuple[str, ...], float]] = []
+
+    def begin(self, runs: object) -> bool:
+        """Create."""
+        telemetry.measure(Point(AIRFLOW_TASK_INSTANCE_COUNT, 0, {"airflow.task_id": "t"}))
+        return True
+
+    def look(self, runs: object) -> None:
+        """Read what was exported."""
+        self.counted.append(totals(self._folder, "airflow.task_instance.count"))
+
+
+def test_counters_are_told_before_they_count(fresh: Path) -> None:
+    """A leader that takes over tells its counters at 0 first, however much it finds to count in its first look."""
+    rows = Rows()
+    rows.all_runs = [(1, a_run("running"))]
+    rows.all_tries = {("d", "r"): [a_try("t")]}
+    follower = reader(rows)
+    gauges = Counting(fresh)
+    follower.gauges = gauges  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    follower.look()
+    assert gauges.counted == [{(): 0}]
+    assert telemetry.flush()
+    assert totals(fresh, "airflow.task_instance.count") == {(): 1}

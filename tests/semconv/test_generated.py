@@ -110,3 +110,20 @@ def test_generating_writes_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(generate, "render", one)
     generate.main()
     assert target.read_bytes() == "ü\n".encode()
+
+
+def test_each_metric_of_airflow_answers_a_question() -> None:
+    """``docs/metrics.md`` says of each when it is 0, and asks Prometheus for it by the name that its receiver makes."""
+    for name, group in METRICS.items():
+        if not name.startswith("airflow."):
+            continue
+        said = group["annotations"]
+        assert all(said[key] for key in ("zero", "question", "promql")), name
+        plain = name.replace(".", "_") + ("_seconds" if group["unit"] == "s" else "")
+        endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+        wanted = [plain + ending for ending in endings[group["instrument"]]]
+        assert re.search(rf"\b(?:{'|'.join(wanted)})\b", said["promql"]), name
+        labels = set(re.findall(r"\b(?:airflow|error)_\w+(?=\s*(?:=|!=|[,)]))", said["promql"]))
+        known = {a["ref"].replace(".", "_") for group in METRICS.values() for a in group["attributes"]}
+        series = {other.replace(".", "_") for other in METRICS}
+        assert {label for label in labels if not any(label.startswith(one) for one in series)} <= known, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 
@@ -48,3 +49,35 @@ def totals(folder: Path, name: str, *by: str, where: Mapping[str, str] | None = 
 
 def _labels(pairs: Iterable[dict[str, Any]]) -> dict[str, str]:
     return {pair["key"]: str(next(iter(pair["value"].values()))) for pair in pairs}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One value of a gauge or a counter, as it was exported."""
+
+    process: str
+    """Its service.instance.id."""
+    at: float
+    """When it was collected, seconds since 1970."""
+    labels: Mapping[str, str]
+    value: float
+
+
+def readings(folder: Path, name: str, **where: str) -> list[Reading]:
+    """Return every value of a gauge or counter that was exported, oldest first; ``where``: by last part of a name."""
+    found: list[Reading] = []
+    for file in sorted(folder.glob("metrics*.jsonl")):
+        for line in file.read_text().splitlines():
+            document: dict[str, Any] = json.loads(line)
+            for resource in document["resourceMetrics"]:
+                process = _labels(resource["resource"]["attributes"])["service.instance.id"]
+                metrics: list[dict[str, Any]] = [m for scope in resource["scopeMetrics"] for m in scope["metrics"]]
+                for metric in metrics:
+                    data: dict[str, Any] = metric.get("gauge") or metric.get("sum") or {}
+                    for point in data.get("dataPoints", ()) if metric["name"] == name else ():
+                        labels = _labels(point.get("attributes", ()))
+                        short = {key.rpartition(".")[2]: value for key, value in labels.items()}
+                        if where.items() <= short.items():
+                            value = float(point.get("asInt", point.get("asDouble", 0)))
+                            found.append(Reading(process, int(point["timeUnixNano"]) / 1e9, short, value))
+    return sorted(found, key=lambda reading: reading.at)

@@ -143,3 +143,36 @@ def test_the_users_histograms_go_over_ours(monkeypatch: pytest.MonkeyPatch) -> N
     [point] = _found(theirs.collect())["airflow.dag_run.duration"].data.data_points
     assert not hasattr(point, "explicit_bounds")
     assert point.scale is not None
+
+
+def test_a_metric_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its most series, all is one series that OpenTelemetry names; the sum stays what was counted."""
+    monkeypatch.setattr("dagtrace.telemetry.metrics.MOST_SERIES", 3)
+    meter = _meter(lasting=True)
+    for _ in range(2):
+        meter.record(_count(key, 1) for key in "abcde")
+        meter.record(Point(AIRFLOW_DAG_RUN_DURATION, 5, {"k": key}) for key in "abcde")
+    data = meter.collect()
+    for name, what in (("airflow.dag_run.count", "value"), ("airflow.dag_run.duration", "sum")):
+        points = _found(data)[name].data.data_points
+        found: dict[Any, float] = {tuple(point.attributes.items()): getattr(point, what) for point in points}
+        times = 1 if what == "value" else 5
+        assert found == {
+            (("k", "a"),): 2 * times,
+            (("k", "b"),): 2 * times,
+            (("k", "c"),): 2 * times,
+            (("otel.metric.overflow", True),): 4 * times,
+        }
+
+
+def test_levels_are_replaced_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever no longer knows how things stand says nothing: neither the series nor, in the end, the metric."""
+    monkeypatch.setattr("dagtrace.telemetry.metrics.MOST_SERIES", 2)
+    meter = _meter(lasting=True)
+    meter.show([Point(GAUGE, 3, {"k": "a"}), Point(GAUGE, 2, {"k": "b"}), Point(GAUGE, 1, {"k": "beyond"})])
+    for _ in range(2):
+        assert _values(meter.collect(), "test.level") == {"a": 3, "b": 2}
+    meter.show([Point(GAUGE, 4, {"k": "b"})])
+    assert _values(meter.collect(), "test.level") == {"b": 4}
+    meter.show([])
+    assert _values(meter.collect(), "test.level") == {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtrace import identity
 from dagtrace.airflow import runs
-from dagtrace.airflow.failures import how_it_ended
+from dagtrace.airflow.failures import failed, how_it_ended
 from dagtrace.record import SpanRecord, Value
 from dagtrace.semconv import attributes as names
 
@@ -54,7 +54,7 @@ class End(NamedTuple):
         if self.unwanted:  # what was wrong, if anything, the try says
             found[names.DAGTRACE_ASYNC] = True
         elif self.code or self.reported:
-            found[names.ERROR_TYPE] = how_it_ended(self.code) if self.code else "failed"
+            found.update(failed(how_it_ended(self.code) if self.code else "failed"))
         return found
 
 

@@ -19,7 +19,15 @@ from opentelemetry import trace
 from dagtrace import identity, submit, telemetry
 from dagtrace.airflow import compat, dag_test, handover, native, pulls, runs
 from dagtrace.airflow.current import CurrentSpan, attach
-from dagtrace.airflow.failures import Failure, failure_of, is_control_flow, is_termination, triggers_dag_run
+from dagtrace.airflow.failures import (
+    Failure,
+    failed,
+    failure_of,
+    is_control_flow,
+    is_termination,
+    points,
+    triggers_dag_run,
+)
 from dagtrace.masking import also
 from dagtrace.options import options
 from dagtrace.record import SpanRecord, Value
@@ -84,7 +92,7 @@ class Execution:
         self._failure = failure_of(error, self._end_ns)
         self._terminated = is_termination(error)
         if getattr(state, "value", state) in compat.FAILED_STATES:
-            self._failure = Failure("the run could not be triggered, or failed", (), {names.ERROR_TYPE: "failed"})
+            self._failure = Failure("the run could not be triggered, or failed", (), failed("failed"))
 
     def tell(self, error: BaseException | None) -> None:
         """Tell the span; ``error`` is what failed the task, in ``execute`` or outside of it."""
@@ -114,6 +122,7 @@ class Execution:
         for job in self._span.jobs:
             telemetry.tell(job.span(record))
         telemetry.tell(record)
+        telemetry.measure(*points(self._run[0], failure.attributes))
         if self._note is not None:
             # Runs before telemetry's own handler, which was registered earlier; Airflow 3 runs both in a task process.
             atexit.register(_hand_over, self._note, os.getpid())

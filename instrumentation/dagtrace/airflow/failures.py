@@ -7,13 +7,15 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from dagtrace.airflow import compat
+from dagtrace.airflow.fingerprints import fingerprint, of_kind, plain_module
 from dagtrace.masking import redact
-from dagtrace.record import Event, Value
+from dagtrace.record import Event, Point, Value
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import metrics
 
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 _STACK_LIMIT = 8_000
 """Characters of a stack trace that are kept: its end, where the error is."""
@@ -47,7 +49,21 @@ def failure_of(error: BaseException | None, time_ns: int) -> Failure:
             names.EXCEPTION_STACKTRACE: redact(stack)[-_STACK_LIMIT:],
         },
     )
-    return Failure(message.partition("\n")[0] or kind, (event,), {names.ERROR_TYPE: kind})
+    attributes: dict[str, Value] = {names.ERROR_TYPE: kind, names.ERROR_FINGERPRINT: fingerprint(error, kind)}
+    return Failure(message.partition("\n")[0] or kind, (event,), attributes)
+
+
+def failed(kind: str) -> dict[str, Value]:
+    """Return the attributes of a failure without an exception."""
+    return {names.ERROR_TYPE: kind, names.ERROR_FINGERPRINT: of_kind(kind)}
+
+
+def points(dag_id: str, attributes: Mapping[str, Value]) -> list[Point]:
+    """Return what is counted where a process tells its span with these attributes: its error, if there was one."""
+    about = {key: attributes[key] for key in (names.ERROR_TYPE, names.ERROR_FINGERPRINT) if key in attributes}
+    if not about:
+        return []
+    return [Point(metrics.AIRFLOW_TASK_INSTANCE_ERRORS, 1, {names.AIRFLOW_DAG_ID: dag_id, **about})]
 
 
 def is_control_flow(error: BaseException) -> bool:
@@ -71,8 +87,9 @@ def _is_one_of(error: BaseException | None, names: Collection[str]) -> bool:
 
 
 def qualified_name(kind: type) -> str:
-    """Return ``error.type``: the class with its module, builtins without."""
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    """Return ``error.type``: the class with its module, builtins without; of a DAG file, the file's name alone."""
+    module = plain_module(kind.__module__)
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
 def how_it_ended(code: int) -> str:

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, dag_test, explained, facts, native, waits
+from dagtrace.airflow import compat, dag_test, explained, facts, measurements, native, waits
 from dagtrace.airflow.carriers import Carriers
+from dagtrace.airflow.checkpoints import Checkpoints
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
 from dagtrace.airflow.remembered import Remembered
@@ -30,17 +31,11 @@ if TYPE_CHECKING:
     from dagtrace.airflow.dag_versions import DagVersion
     from dagtrace.airflow.database import Database, Instance, Key
     from dagtrace.airflow.facts import Run, Try
+    from dagtrace.airflow.gauges import Gauges
     from dagtrace.airflow.linking import Linker
     from dagtrace.airflow.runs import RunIdentity
     from dagtrace.airflow.watermark import Watermark
     from dagtrace.record import Link, SpanRecord
-
-_CHECKPOINT = 10.0
-"""
-Seconds between two checkpoints, where there is news. At one, spans and metrics are delivered and then the watermark is
-written; after a crash the next reader begins there, so that every try is counted exactly once over both their lives,
-and the spans of the last seconds are told again, the same ids with the same content.
-"""
 
 _NEAR = timedelta(seconds=5)
 """How far before the last look a change may be dated to be seen at the next."""
@@ -72,19 +67,19 @@ class Reader:
 
     def __init__(self, database: Database, watermark: Watermark | None = None) -> None:
         self._database = database
-        self._watermark = watermark
+        self.checkpoints = Checkpoints(watermark)
         self._versions = DagVersions(database.serialized_dags)
         kept = watermark.load() if watermark is not None else None
         self._last_id, self._open = kept or (database.newest_id(), {})
         self._born = datetime.now(timezone.utc)
         self._looked: datetime | None = None
         self._looked_wide = time.monotonic()
-        self._checkpoint = time.monotonic()
         self._past: Remembered[Key, list[Run]] = Remembered(_REMEMBERED)
         """Of finished runs, their generations."""
         self._carriers = Carriers()
         self._started = Started(database, self._carriers)
         self.linker: Linker | None = None
+        self.gauges: Gauges | None = None
 
     def look(self) -> None:
         """Tell every try and run that reached its final state since the last look."""
@@ -104,6 +99,7 @@ class Reader:
         if self.linker is not None:
             with guard("looking for what triggered runs"):
                 self.linker.seek(runs)
+        self._begin_counting(runs.values())
         # A run that is queued has no tries of its own yet: those it has are its last generation's.
         running = [key for key, run in runs.items() if run.state == compat.RUNNING]
         self._tell_tries(self._database.tries([key for key in running if not self._open[key].read]))
@@ -117,8 +113,21 @@ class Reader:
                 self._finish(key)
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
-        if time.monotonic() - self._checkpoint >= _CHECKPOINT:
+        self._show_gauges()
+        if self.checkpoints.is_due():
             self.checkpoint()
+
+    def _begin_counting(self, runs: Iterable[Run]) -> None:
+        """Have the counters of open runs created, and told, before they count."""
+        if self.gauges is not None:
+            with guard("creating counters"):
+                if self.gauges.begin(runs):
+                    telemetry.flush()
+
+    def _show_gauges(self) -> None:
+        if self.gauges is not None:
+            with guard("reading how things stand"):
+                self.gauges.look([followed.run for followed in self._open.values()])
 
     def _begun(self) -> set[Key]:
         """
@@ -139,9 +148,7 @@ class Reader:
 
     def checkpoint(self) -> None:
         """Deliver what was told, then remember it as told."""
-        self._checkpoint = time.monotonic()
-        if self._watermark is not None and self._watermark.is_news(self._last_id, self._open) and telemetry.flush():
-            self._watermark.save()
+        self.checkpoints.make(self._last_id, self._open)
 
     def tell_test(self, key: Key, nonce: str, clock_ns: int) -> None:
         """Tell the run that ``dag.test()`` made in this process, whole."""
@@ -221,7 +228,7 @@ class Reader:
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
-            telemetry.measure(*facts.try_points(run, row))
+            self.checkpoints.measure(*measurements.of_try(run, row))
 
     def _begun_of(self, new: list[tuple[Key, Try]], pokes: Mapping[tuple[Key, Try], datetime]) -> list[tuple[Key, Try]]:
         """Return these tries with the start of their first poke, however that is known."""
@@ -300,7 +307,9 @@ class Reader:
             end_ns = followed.last_end_ns
             record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
             telemetry.tell(self._explained(record, followed, rows))
-        telemetry.measure(*facts.run_points(run))
+        self.checkpoints.measure(*measurements.of_run(run))
+        if self.gauges is not None:
+            self.gauges.ended(run)
         del self._open[key]
         self._carriers.forget(key)
         self._past[key] = [*past, followed.run][-_GENERATIONS:]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, ends, handover
+from dagtrace.airflow.failures import points
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.semconv import attributes as names
 from dagtrace.telemetry.guard import guarded
@@ -89,6 +90,7 @@ def tell(process: Any, run: RunIdentity, start_ns: int, end_ns: int) -> None:
     more: dict[str, Value] = {names.AIRFLOW_COORDINATOR: coordinator} if coordinator else {}
     telemetry.describe("airflow", "worker")
     telemetry.tell(ends.span(process.ti, run, end, coordinator, more))
+    telemetry.measure(*points(process.ti.dag_id, end.attributes()))
     telemetry.flush()
 
 

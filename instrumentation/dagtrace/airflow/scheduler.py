@@ -6,6 +6,7 @@ Of several schedulers one reads, the one that has the lease. ``dag.test()``, whi
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _EVERY = 1.0
 """Seconds between two looks."""
+
+_THREADS = ("assets", "database", "gauges", "lease", "linking", "reader", "sources", "standings", "watermark", "zeros")
+"""Modules that the reader's thread uses."""
 
 
 class _Thread(threading.Thread):
@@ -46,6 +50,8 @@ class _Thread(threading.Thread):
                 if database is None:
                     database, lease = _open()
                 if database is None or lease is None or not lease.leads():
+                    if reader is not None:
+                        telemetry.show()  # levels are the leader's to say
                     reader = None  # whoever leads now keeps the watermark; read it again when it is our turn
                     well = True
                     continue
@@ -55,6 +61,7 @@ class _Thread(threading.Thread):
                 if last:
                     reader.checkpoint()
         if lease is not None:
+            telemetry.show()  # before another says how things stand
             with guard("leaving Airflow's database"):
                 lease.resign()
 
@@ -80,12 +87,23 @@ def _reader(database: Database, *, lasting: bool) -> Reader:
     from dagtrace.airflow.reader import Reader
     from dagtrace.airflow.watermark import Watermark
 
-    reader = Reader(database, Watermark(database.url) if lasting else None)
+    watermark = Watermark(database.url) if lasting else None
+    reader = Reader(database, watermark)
     with guard("preparing links"):
         from dagtrace.airflow.linking import Linker
         from dagtrace.airflow.sources import Sources
 
         reader.linker = Linker(Sources(database.engine), database, reader.generation)
+    if lasting:
+        with guard("preparing gauges"):
+            from dagtrace.airflow.assets import Assets
+            from dagtrace.airflow.gauges import Gauges
+            from dagtrace.airflow.standings import Standings
+            from dagtrace.airflow.zeros import Zeros
+
+            standings = Standings(database.engine)
+            zeros = Zeros(standings, database.serialized_dags)
+            reader.gauges = Gauges(standings, zeros, Assets(standings, watermark, reader.checkpoints.measure))
     return reader
 
 
@@ -130,8 +148,8 @@ def _import() -> None:
     LocalExecutor forks its workers out of the scheduler at any time: one forked in the middle of a thread's import has
     half a module, and a lock on it that nobody will give back, for all the tasks it will ever run.
     """
-    from dagtrace.airflow import database, lease, linking, reader, sources, watermark  # noqa: F401  # pyright: ignore[reportUnusedImport]
-
+    for name in _THREADS:
+        importlib.import_module(f"dagtrace.airflow.{name}")
     telemetry.preload()
 
 

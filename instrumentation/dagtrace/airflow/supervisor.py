@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dagtrace import identity, telemetry
 from dagtrace.airflow import ends, handover, native, runs, runtimes
 from dagtrace.airflow.ends import End
+from dagtrace.airflow.failures import points
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.options import options
 from dagtrace.semconv import attributes as names
@@ -155,4 +156,5 @@ def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
     telemetry.tell(execution)
     if job is not None:
         telemetry.tell(job.span(execution))
+    telemetry.measure(*points(ti.dag_id, end.attributes()))
     telemetry.flush()

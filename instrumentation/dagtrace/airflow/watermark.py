@@ -1,9 +1,9 @@
 """
 What a reader has told, kept in a file so that a restarted scheduler neither repeats nor skips.
 
-The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, and of each open run its
-generation and the tries told so far. It is written after they were delivered: a scheduler that is killed in between
-tells its last second once more, with the same ids and the same content.
+The file lies in ``DAGTRACE_HOME``, one per database. It names the newest run id seen, of each open run its generation
+and the tries told so far, and under ``more`` what others that count have to remember. It is written after all that was
+delivered: a scheduler that is killed in between tells its last second once more, the same ids with the same content.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dagtrace.airflow.followed import Followed
 from dagtrace.options import options
@@ -33,6 +33,7 @@ class Watermark:
         name = hashlib.sha256(database_url.encode()).hexdigest()[:12]
         self._path: Path = options().home / f"reader-{name}.json"
         self._written = self._noted = ""
+        self.more: dict[str, Any] = {}
 
     def load(self) -> tuple[int, dict[Key, Followed]] | None:
         """Return (newest run id, open runs with what was told of them), or None where nothing usable was kept."""
@@ -42,7 +43,8 @@ class Watermark:
                 (dag, run): Followed(start and datetime.fromisoformat(start), {int(span, 16) for span in spans})
                 for dag, run, start, spans in document["told"]
             }
-            return int(document["last_id"]), runs
+            last_id = int(document["last_id"])
+            self.more.update(document.get("more", {}))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -50,6 +52,7 @@ class Watermark:
                 "watermark", "%s cannot be read (%s): open runs are told from their start again", self._path, error
             )
             return None
+        return last_id, runs
 
     def is_news(self, last_id: int, runs: Mapping[Key, Followed]) -> bool:
         """Take note of what was told; return whether it differs from what the file says."""
@@ -57,7 +60,7 @@ class Watermark:
             [dag, run, kept.start and kept.start.isoformat(), sorted(f"{span:016x}" for span in kept.told)]
             for (dag, run), kept in sorted(runs.items())
         ]
-        self._noted = json.dumps({"last_id": last_id, "told": told})
+        self._noted = json.dumps({"last_id": last_id, "told": told, "more": self.more})
         return self._noted != self._written
 
     def save(self) -> None:

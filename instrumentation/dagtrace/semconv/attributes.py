@@ -77,6 +77,21 @@ AIRFLOW_CRITICAL_PATH_OTHER_TRIES: Final = "airflow.critical_path.other_tries"
 AIRFLOW_CRITICAL_PATH_OTHER_SLACK: Final = "airflow.critical_path.other_slack"
 """double[]: Seconds by which each of them could have ended later, and the run no later."""
 
+AIRFLOW_DAG_TAG_LIST: Final = "airflow.dag.tag_list"
+"""string: Tags of the DAG, sorted, with a comma before, between and after them: =~".*,finance,.*" finds one."""
+
+AIRFLOW_DAG_TEAM: Final = "airflow.dag.team"
+"""string: Who is to be told: what follows team: in the DAG's tag of that form, else empty."""
+
+AIRFLOW_DAG_SCHEDULE: Final = "airflow.dag.schedule"
+"""string: The schedule in Airflow's words, empty where there is none."""
+
+AIRFLOW_DAG_PAUSED: Final = "airflow.dag.paused"
+"""boolean: Whether the DAG is paused."""
+
+AIRFLOW_POOL_SLOT_STATE: Final = "airflow.pool.slot_state"
+"""string: open, or the state of the tries that hold or want the slots: running, queued, deferred, scheduled."""
+
 AIRFLOW_TASK_ID: Final = "airflow.task_id"
 """string: The task's id."""
 
@@ -239,6 +254,9 @@ DAGTRACE_LINK_TYPE: Final = "dagtrace.link.type"
 ERROR_TYPE: Final = "error.type"
 """string: Class of the error."""
 
+ERROR_FINGERPRINT: Final = "error.fingerprint"
+"""string: What went wrong where: a hash of the class of the error and of the functions of user code it came through, innermost first; no line numbers, no message."""
+
 EXCEPTION_TYPE: Final = "exception.type"
 """string: Class of the exception."""
 
@@ -271,6 +289,9 @@ TELEMETRY_SDK_NAME: Final = "telemetry.sdk.name"
 
 TELEMETRY_SDK_VERSION: Final = "telemetry.sdk.version"
 """string: Version of it."""
+
+OTEL_METRIC_OVERFLOW: Final = "otel.metric.overflow"
+"""boolean: True of the one series that stands for all beyond a metric's limit."""
 
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 """string: One per process."""

@@ -40,6 +40,7 @@ def render() -> dict[Path, str]:
         HERE / "metrics.py": _python_metrics(metrics),
         **java.render(attributes, events, metrics),
         PACKAGE.parent.parent / "docs/semconv.md": _docs(registry),
+        PACKAGE.parent.parent / "docs/metrics.md": _metrics_page(metrics, attributes),
     }
 
 
@@ -143,6 +144,44 @@ def _docs(registry: list[dict[str, Any]]) -> str:
                 f"| `{group['metric_name']}` | {group['instrument']} | {group['unit']} | {group['brief']} | {names} |"
             ]
     return "\n".join([*lines, ""])
+
+
+_METRICS_PAGE = """\
+The numbers of Airflow, from the same facts as the spans. Runs and tries are read from Airflow's database by one
+scheduler, the *leader*, on a thread of its own, so they add up to what the database says: over all schedulers' lives,
+the sum of each series' last value is `count(*)`. Gauges come from the leader alone, every 15 seconds, and are those of
+now: a run that is stuck, late or missing shows before anything ends. Names in the queries are those that Prometheus'
+OTLP receiver makes of ours.
+
+* **Created at 0.** Counters of runs and tries begin at 0 for every DAG and task that Airflow has, so that `rate()` and
+  `increase()` see the first failure, too: the DAGs of open runs at once, all others little by little; of tasks, the
+  first 2,500. A histogram cannot begin so.
+* **Bounded.** Never a run, a try, a map index or a message among the attributes. A metric has 10,000 series at most in
+  one process; all beyond are one, with the single attribute `otel.metric.overflow=true`, as OpenTelemetry names it:
+  the sum over all series stays right. Gauges beyond are left out. Texts are cut at 256 characters.
+* **Whom it concerns.** Owners, tags and team of a DAG are attributes of `airflow.dag.info` alone, which is 1: join it
+  to whatever fires, as below. A tag `team:NAME` makes the team.
+* **Excluded.** A DAG that `DAGTRACE_EXCLUDE` names has no series; its tries still hold slots of their pool.
+* **Nobody leads.** Where no scheduler is alive no gauge is new: let `absent_over_time(airflow_pool_slots[5m])` fire.
+"""
+
+
+def _metrics_page(metrics: list[dict[str, Any]], attributes: list[dict[str, Any]]) -> str:
+    briefs = {attribute["id"]: attribute["brief"] for attribute in attributes}
+    lines = ["# Airflow's metrics", "", f"<!-- {NOTE} -->", "", _METRICS_PAGE]
+    used: list[str] = []
+    for metric in metrics:
+        said = metric.get("annotations", {})
+        if "promql" not in said:
+            continue
+        refs = [attribute["ref"] for attribute in metric["attributes"]]
+        used += [ref for ref in refs if ref not in used]
+        lines += [f"## `{metric['metric_name']}`", "", f"{metric['brief']}", ""]
+        lines += [f"* {metric['instrument']}, unit `{metric['unit']}`"]
+        lines += [f"* by {', '.join(f'`{ref}`' for ref in refs)}", f"* 0: {said['zero']}", ""]
+        lines += [f"{said['question']}", "", "```promql", said["promql"], "```", ""]
+    lines += ["## Attributes", "", "| attribute | meaning |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {briefs[name]} |" for name in used), ""])
 
 
 def main() -> None:

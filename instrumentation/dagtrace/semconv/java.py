@@ -41,7 +41,7 @@ def sources(metrics: list[dict[str, Any]]) -> list[Source]:
     """Return the sources that the metrics' annotations name, in the model's order."""
     found: list[Source] = []
     for metric in metrics:
-        annotations: dict[str, Any] = metric.get("annotations", {"of": [], "sources": []})
+        annotations: dict[str, Any] = {"of": [], "sources": [], **metric.get("annotations", {})}
         of: list[str] | str = annotations["of"]
         every: list[dict[str, str]] = annotations["sources"]
         for span, source in itertools.product([of] if isinstance(of, str) else of, every):

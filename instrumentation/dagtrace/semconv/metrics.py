@@ -97,6 +97,142 @@ AIRFLOW_DAG_FILE_DAGS: Final = Metric(
     ("airflow.dag_file.path", "airflow.dag.bundle_name"),
 )
 
+AIRFLOW_DAG_RUN_SCHEDULE_DELAY: Final = Metric(
+    "airflow.dag_run.schedule_delay",
+    "histogram",
+    "s",
+    "From when a run might have started (run_after; in Airflow 2 the end of its data interval) to its start; of runs that were never cleared, backfills left out.",
+    ("airflow.dag_id", "airflow.dag_run.run_type", "airflow.dag_run.state"),
+)
+
+AIRFLOW_DAG_RUN_ACTIVE: Final = Metric(
+    "airflow.dag_run.active",
+    "gauge",
+    "{run}",
+    "Runs that are queued or running.",
+    ("airflow.dag_id", "airflow.dag_run.state"),
+)
+
+AIRFLOW_DAG_RUN_OLDEST_AGE: Final = Metric(
+    "airflow.dag_run.oldest_age",
+    "gauge",
+    "s",
+    "How long the oldest of a DAG's runs in that state has been queued or running.",
+    ("airflow.dag_id", "airflow.dag_run.state"),
+)
+
+AIRFLOW_DAG_LAST_SUCCESS: Final = Metric(
+    "airflow.dag.last_success",
+    "gauge",
+    "s",
+    "When a run of the DAG last succeeded, seconds since 1970.",
+    ("airflow.dag_id",),
+)
+
+AIRFLOW_DAG_NEXT_EXPECTED: Final = Metric(
+    "airflow.dag.next_expected",
+    "gauge",
+    "s",
+    "When the timetable wants the DAG's next run, seconds since 1970; in the past where it is late. While max_active_runs are at work, Airflow before 3.2 forgets it: then it is taken to be one data interval after the last, where there are such intervals.",
+    ("airflow.dag_id",),
+)
+
+AIRFLOW_DAG_NEXT_DEADLINE: Final = Metric(
+    "airflow.dag.next_deadline",
+    "gauge",
+    "s",
+    "The earliest deadline of the DAG's runs that was not missed yet, seconds since 1970 (Airflow 3.1).",
+    ("airflow.dag_id",),
+)
+
+AIRFLOW_DAG_MISSED_DEADLINES: Final = Metric(
+    "airflow.dag.missed_deadlines",
+    "gauge",
+    "{deadline}",
+    "Deadlines of the DAG's runs that were missed within the last 24 hours (Airflow 3.1).",
+    ("airflow.dag_id",),
+)
+
+AIRFLOW_DAG_INFO: Final = Metric(
+    "airflow.dag.info",
+    "gauge",
+    "{dag}",
+    "1 for each DAG that Airflow has, to join others with by DAG: who owns it, its tags and schedule.",
+    ("airflow.dag_id", "airflow.dag.owners", "airflow.dag.tag_list", "airflow.dag.team", "airflow.dag.schedule", "airflow.dag.paused"),
+)
+
+AIRFLOW_TASK_INSTANCE_QUEUED_DURATION: Final = Metric(
+    "airflow.task_instance.queued_duration",
+    "histogram",
+    "s",
+    "From when a try was handed to the executor to its start.",
+    ("airflow.dag_id", "airflow.task_id", "airflow.task_instance.operator", "airflow.task_instance.state"),
+)
+
+AIRFLOW_TASK_INSTANCE_RETRIES: Final = Metric(
+    "airflow.task_instance.retries",
+    "counter",
+    "{try}",
+    "Tries that came after another of the same task instance (try number above 1), because that had failed or was cleared.",
+    ("airflow.dag_id", "airflow.task_id", "airflow.task_instance.operator"),
+)
+
+AIRFLOW_TASK_INSTANCE_WASTED_TIME: Final = Metric(
+    "airflow.task_instance.wasted_time",
+    "counter",
+    "s",
+    "Time of tries that failed, from start to end, summed up.",
+    ("airflow.dag_id", "airflow.task_id", "airflow.task_instance.operator"),
+)
+
+AIRFLOW_TASK_INSTANCE_ACTIVE: Final = Metric(
+    "airflow.task_instance.active",
+    "gauge",
+    "{try}",
+    "Tries that are scheduled, queued, running, deferred or between two tries or pokes.",
+    ("airflow.dag_id", "airflow.task_instance.state", "airflow.task_instance.pool"),
+)
+
+AIRFLOW_TASK_INSTANCE_OLDEST_AGE: Final = Metric(
+    "airflow.task_instance.oldest_age",
+    "gauge",
+    "s",
+    "How long the oldest of them has been so: since it was scheduled or queued; in other states, since its start.",
+    ("airflow.dag_id", "airflow.task_instance.state", "airflow.task_instance.pool"),
+)
+
+AIRFLOW_TASK_INSTANCE_ERRORS: Final = Metric(
+    "airflow.task_instance.errors",
+    "counter",
+    "{error}",
+    "Processes of tries that ended in an error, by what went wrong where; counted by the process itself (delta), or by its supervisor where that was killed.",
+    ("airflow.dag_id", "error.type", "error.fingerprint"),
+)
+
+AIRFLOW_POOL_SLOTS: Final = Metric(
+    "airflow.pool.slots",
+    "gauge",
+    "{slot}",
+    "Slots of a pool: open ones, and those that tries hold (running, queued; deferred where the pool counts them) or wait for (scheduled). A pool without a limit has no open ones to count.",
+    ("airflow.task_instance.pool", "airflow.pool.slot_state"),
+)
+
+AIRFLOW_ASSET_UPDATE_COUNT: Final = Metric(
+    "airflow.asset.update.count",
+    "counter",
+    "{update}",
+    "Updates of an asset (Airflow 2: dataset).",
+    ("airflow.asset.name",),
+)
+
+AIRFLOW_ASSET_LAST_UPDATE: Final = Metric(
+    "airflow.asset.last_update",
+    "gauge",
+    "s",
+    "When an asset was last updated, seconds since 1970.",
+    ("airflow.asset.name",),
+)
+
 DAGTRACE_ERRORS: Final = Metric(
     "dagtrace.errors",
     "counter",

@@ -49,6 +49,13 @@ def measure(*points: Point) -> None:
     current().meter.record(points)
 
 
+@guarded
+def show(*points: Point) -> None:
+    """Replace all levels of this process by these gauges: those that are not among them are told no longer."""
+    if points or _pipeline is not None:
+        current().meter.show(points)
+
+
 def sampled(trace_id: int, parent: SpanContext | None = None) -> bool:
     """
     Return the sampler's verdict (``OTEL_TRACES_SAMPLER``) on a trace.

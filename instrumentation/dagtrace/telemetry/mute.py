@@ -43,6 +43,9 @@ class Mute:
     def record(self, points: Iterable[Any]) -> None:
         """Drop measurements."""
 
+    def show(self, points: Iterable[Any]) -> None:
+        """Drop levels."""
+
     def hurry(self) -> None:
         """Have nothing to wake."""
 

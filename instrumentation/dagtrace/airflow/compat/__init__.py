@@ -67,6 +67,12 @@ TERMINATED = "AirflowTaskTerminated"
 FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 """States of a task instance that no longer change by themselves (``airflow.utils.state.State.finished``)."""
 
+ACTIVE_STATES = (
+    *("scheduled", "queued", "running", "restarting", "deferred", "awaiting_input"),
+    *("up_for_retry", "up_for_reschedule"),
+)
+"""States of a task instance that the scheduler has taken up and that is not final."""
+
 BETWEEN_POKES = "up_for_reschedule"
 """State of a sensor in reschedule mode that waits for its next poke, which will overwrite ``start_date``."""
 

@@ -17,6 +17,7 @@ from dagtrace.airflow.compat import TASK_SDK, TEST_TRIGGER, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from dagtrace.airflow.facts import Try
 
@@ -49,6 +50,8 @@ _MODELS = {
     "dag_run": "dagrun",
     "dag_tag": "dag",
     "dag_version": "dag_version",
+    "deadline": "deadline",
+    "slot_pool": "pool",
     "serialized_dag": "serialized_dag",
     "log": "log",
     "task_instance": "taskinstance",
@@ -90,6 +93,11 @@ def run_after(row: Any) -> Any:
 def try_id(row: Any) -> str:
     """Return the id of a row's try; in 2.x, where a try has none, an empty string."""
     return str(row.ti_id) if TASK_SDK else ""
+
+
+def scheduled_at(tries: Any) -> Any:
+    """Return the column that says when a try that is scheduled became so; 2.x keeps when the row last changed."""
+    return tries.c.scheduled_dttm if TASK_SDK else tries.c.updated_at
 
 
 def poke_columns(pokes: Any) -> tuple[Any, ...]:
@@ -204,3 +212,52 @@ def rendered_field(column: Any, name: str) -> Any:
     import sqlalchemy as sa
 
     return sa.type_coerce(column, sa.JSON)[name].as_string()
+
+
+def is_there(dags: Any) -> Any:
+    """Return the condition that a row of ``dag`` is of a DAG that Airflow has (2.x: and no subdag)."""
+    from sqlalchemy import and_, false, true
+
+    return dags.c.is_stale == false() if TASK_SDK else and_(dags.c.is_active == true(), dags.c.is_subdag == false())
+
+
+SCHEDULE = "timetable_summary" if TASK_SDK else "schedule_interval"
+"""Column of ``dag`` that says its schedule; in 2.x it may be a timedelta."""
+
+
+def next_expected(row: Any) -> datetime | None:
+    """
+    Return when the timetable wants a DAG's next run, from its row of ``dag``.
+
+    Before 3.2 the scheduler empties that while ``max_active_runs`` are at work, and leaves the data interval of the
+    last: the next one is taken to be as long.
+    """
+    end, start = row.next_dagrun_data_interval_end, row.next_dagrun_data_interval_start
+    if row.next_dagrun_create_after is None and end is not None and start is not None and end > start:
+        return end + (end - start)
+    return row.next_dagrun_create_after
+
+
+def deadlines() -> Any:
+    """Return the table of deadlines, or None where runs have none (before 3.1)."""
+    return table("deadline") if VERSION >= (3, 1) else None
+
+
+def is_missed(deadlines: Any) -> Any:
+    """Return the condition that a deadline was missed; 3.1 only says whether its callback has begun."""
+    from sqlalchemy import true
+
+    missed = deadlines.c.get("missed")
+    return deadlines.c.callback_state.isnot(None) if missed is None else missed == true()
+
+
+def is_ahead(deadlines: Any) -> Any:
+    """Return the condition that a deadline was not missed so far."""
+    from sqlalchemy import false
+
+    missed = deadlines.c.get("missed")
+    return deadlines.c.callback_state.is_(None) if missed is None else missed == false()
+
+
+TASK_TYPE = ("task_type", "_task_type")
+"""Keys of the operator's class in a serialized task: of 3.x, and of 2.x."""

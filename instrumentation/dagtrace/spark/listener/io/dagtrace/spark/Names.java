@@ -10,6 +10,7 @@ final class Names {
   static final String DAGTRACE_STARTED = "dagtrace.started";
   static final String DAGTRACE_LINK_TYPE = "dagtrace.link.type";
   static final String ERROR_TYPE = "error.type";
+  static final String ERROR_FINGERPRINT = "error.fingerprint";
   static final String EXCEPTION_TYPE = "exception.type";
   static final String EXCEPTION_MESSAGE = "exception.message";
   static final String EXCEPTION_STACKTRACE = "exception.stacktrace";

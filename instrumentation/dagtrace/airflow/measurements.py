@@ -1,0 +1,75 @@
+"""What is counted and timed of runs and tries that are over. Pure functions: the same rows always give the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtrace.airflow import facts
+from dagtrace.record import Point, Value
+from dagtrace.semconv import attributes as names
+from dagtrace.semconv import metrics
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dagtrace.airflow.facts import Run, Try
+
+ENDS = ("success", "failed")
+"""States whose counters are created at 0."""
+
+_UNTIMELY = "backfill"
+"""Type of runs that are late by intention."""
+
+
+def of_run(run: Run) -> list[Point]:
+    """Return the measurements of a run that reached a final state."""
+    points = facts.run_points(run)
+    timely = run.run_type != _UNTIMELY and not run.clear_number and run.clock_ns is None
+    if points and timely and run.start_date is not None and run.run_after is not None:
+        delay = max(0.0, (run.start_date - run.run_after).total_seconds())
+        points.append(Point(metrics.AIRFLOW_DAG_RUN_SCHEDULE_DELAY, delay, points[0].attributes))
+    return points
+
+
+def of_try(run: Run, row: Try) -> list[Point]:
+    """Return the measurements of a try that reached a final state."""
+    points = facts.try_points(run, row)
+    labels = points[0].attributes
+    task = _without_state(labels)
+    if row.queued_at and row.start_date and row.queued_at <= row.start_date:
+        waited = (row.start_date - row.queued_at).total_seconds()
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_QUEUED_DURATION, waited, labels))
+    if row.try_number > 1:
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_RETRIES, 1, task))
+    if row.state == "failed" and row.start_date and row.end_date:
+        wasted = max(0.0, (row.end_date - row.start_date).total_seconds())
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_WASTED_TIME, wasted, task))
+    return points
+
+
+def nothing_of_runs(dag_id: str, run_type: str) -> list[Point]:
+    """Return counters at 0, so that what counts their growth sees the first failure."""
+    labels: dict[str, Value] = {names.AIRFLOW_DAG_ID: dag_id, names.AIRFLOW_DAG_RUN_RUN_TYPE: run_type}
+    return [Point(metrics.AIRFLOW_DAG_RUN_COUNT, 0, {**labels, names.AIRFLOW_DAG_RUN_STATE: state}) for state in ENDS]
+
+
+def nothing_of_tries(dag_id: str, task_id: str, operator: str) -> list[Point]:
+    """Return the same of a task's tries."""
+    task: dict[str, Value] = {
+        names.AIRFLOW_DAG_ID: dag_id,
+        names.AIRFLOW_TASK_ID: task_id,
+        names.AIRFLOW_TASK_INSTANCE_OPERATOR: operator,
+    }
+    return [
+        *(
+            Point(metrics.AIRFLOW_TASK_INSTANCE_COUNT, 0, {**task, names.AIRFLOW_TASK_INSTANCE_STATE: state})
+            for state in ENDS
+        ),
+        Point(metrics.AIRFLOW_TASK_INSTANCE_RETRIES, 0, task),
+        Point(metrics.AIRFLOW_TASK_INSTANCE_WASTED_TIME, 0, task),
+    ]
+
+
+def _without_state(labels: Mapping[str, Value]) -> dict[str, Value]:
+    return {key: value for key, value in labels.items() if key != names.AIRFLOW_TASK_INSTANCE_STATE}

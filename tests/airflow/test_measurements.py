@@ -1,0 +1,95 @@
+"""What is measured of a run and of a try: by the row alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dagtrace.airflow import measurements
+from dagtrace.airflow.facts import Run, Try
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dagtrace.record import Point
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)
+NOTHING: dict[str, Any] = dict.fromkeys(("scheduled_at", "pool", "queue", "executor", "hostname", "pid"))
+RUN = Run(
+    dag_id="d",
+    run_id="r",
+    run_type="scheduled",
+    state="success",
+    queued_at=NOW,
+    start_date=NOW + timedelta(seconds=7),
+    end_date=NOW + timedelta(seconds=9),
+    created_at=NOW,
+    logical_date=None,
+    run_after=NOW,
+    clear_number=0,
+)
+TRY = Try(
+    id="",
+    task_id="t",
+    map_index=-1,
+    try_number=1,
+    max_tries=2,
+    state="failed",
+    start_date=NOW + timedelta(seconds=3),
+    end_date=NOW + timedelta(seconds=5),
+    queued_at=NOW,
+    operator="Bash",
+    **NOTHING,
+)
+
+
+def values(points: Iterable[Point]) -> dict[str, float]:
+    """Return values by the last part of a name."""
+    return {point.metric.name.rpartition(".")[2]: point.value for point in points}
+
+
+def test_a_failed_try() -> None:
+    """It was queued for three seconds and wasted two; it is no retry, and the state is no attribute of what it cost."""
+    points = measurements.of_try(RUN, TRY)
+    assert values(points) == {"count": 1, "duration": 2, "queued_duration": 3, "wasted_time": 2}
+    wasted = points[-1]
+    assert tuple(wasted.attributes.values()) == ("d", "t", "Bash")
+
+
+@pytest.mark.parametrize(
+    ("changes", "less", "more"),
+    [
+        ({"state": "success"}, {"wasted_time"}, set[str]()),
+        ({"try_number": 2}, set[str](), {"retries"}),
+        ({"queued_at": NOW + timedelta(seconds=4)}, {"queued_duration"}, set[str]()),
+        ({"start_date": None, "end_date": None}, {"duration", "queued_duration", "wasted_time"}, set[str]()),
+    ],
+    ids=["success", "retry", "queued again", "never began"],
+)
+def test_other_tries(changes: dict[str, Any], less: set[str], more: set[str]) -> None:
+    """Only failures waste time, only second tries are retries; what Airflow has no time of is not measured."""
+    plain = {"count", "duration", "queued_duration", "wasted_time"}
+    assert values(measurements.of_try(RUN, replace(TRY, **changes))).keys() == (plain - less) | more
+
+
+@pytest.mark.parametrize(
+    ("changes", "delay"),
+    [
+        ({}, 7),
+        ({"run_type": "manual"}, 7),
+        ({"run_after": NOW + timedelta(minutes=1)}, 0),
+        ({"run_after": None}, None),
+        ({"run_type": "backfill"}, None),
+        ({"clear_number": 1}, None),
+        ({"start_date": None}, None),
+        ({"state": ""}, None),
+    ],
+    ids=["scheduled", "manual", "clocks differ", "unknown", "backfill", "cleared", "never began", "unseen end"],
+)
+def test_the_schedule_delay(changes: dict[str, Any], delay: float | None) -> None:
+    """It is what the scheduler is to answer for: not a backfill's, which is late by intention, nor a cleared run's."""
+    assert values(measurements.of_run(replace(RUN, **changes))).get("schedule_delay") == delay
