@@ -301,11 +301,12 @@ def test_runs_of_two_dags_with_one_id_are_told_apart(sources: Sources, linker: L
 
 def test_who_made_a_run_is_sought_for_a_while(sources: Sources, linker: Linker) -> None:
     """The task leaves the id a moment after it made the run; a minute later, or for other runs, nobody asks."""
+    new = child(queued_at=datetime.now(timezone.utc))  # the module may have been imported minutes ago
     linker.seek(opened(PARENT))
     assert sources.asked["triggered"] == 0
-    linker.seek(opened(PARENT, child()))
+    linker.seek(opened(PARENT, new))
     sources.made = [by()]
-    linker.seek(opened(PARENT, child()))
+    linker.seek(opened(PARENT, new))
     assert sources.asked["triggered"] == 2
     old = child(run_id="old", queued_at=NOW - timedelta(hours=1))
     for _ in range(3):  # a reader that starts later asks once
