@@ -35,6 +35,7 @@ VARIES = {
     "example_branch_datetime_operator_2": "branches by the time of day",
     "example_branch_datetime_operator_3": "branches by the time of day",
     "example_weekday_branch_operator": "branches by the day of the week",
+    "example_branch_dop_operator_v3": "branches by whether the minute is even",
 }
 """Run, and compared with the database, but not with the outcome of another day."""
 
