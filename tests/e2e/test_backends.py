@@ -8,9 +8,12 @@ before it comes: what was taken then waits on disk. The same DAGs run before and
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -71,6 +74,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Postgre
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "FLIGHTS_HOME": str(folder / "data"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": stack.urls["otlp"],
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",  # for lines with trace ids
         "OTEL_METRIC_EXPORT_INTERVAL": "5000",
         "DAGTRACE_FLUSH_TIMEOUT": "60",  # a machine that is busy with many tests would lose spans in 2 s
     }
@@ -175,7 +179,7 @@ def test_sparks_rows_and_bytes_add_up_to_the_files(told: Told) -> None:
     """
     from pyarrow import parquet
 
-    read: Any = parquet.read_metadata  # pyright: ignore[reportUnknownMemberType]
+    read = cast("Any", parquet).read_metadata
     files = list((told.folder / "data" / "by_carrier.parquet").rglob("*.parquet"))
     rows = sum(read(file).num_rows for file in files)
     size = sum(file.stat().st_size for file in files)
@@ -196,6 +200,23 @@ def test_series_are_per_application_not_per_process(told: Told) -> None:
     assert [one["metric"]["instance"] for one in series] == ["collector-1"]
 
 
+def test_overlapping_deltas_all_count(told: Told) -> None:
+    """Sixty processes that tell at once, of the same seconds, some whole numbers and some broken: nothing is lost."""
+    values = [number if number % 3 else number + 0.5 for number in range(60)]
+
+    def tell(value: float) -> None:
+        _post(told.stack.urls["otlp"], "metrics", _delta(value))
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(tell, values))
+    until(
+        lambda: told.prometheus.counted("driver_work_total") == {(): sum(values)},
+        f"the sum is {sum(values)}",
+        timeout=30,
+    )
+    assert len(told.prometheus.query("last_over_time(driver_work_total[1h])")) == 1
+
+
 def test_the_second_line_of_defence(told: Told) -> None:
     """A secret that a user's own span carries does not reach Jaeger: whole where the key says so, else what matches."""
     attributes = {
@@ -204,7 +225,7 @@ def test_the_second_line_of_defence(told: Told) -> None:
         "app.rows": "42",
     }
     trace_id = "5b8efff798038103d269b633813fc60c"
-    _post(told.stack.urls["otlp"], _request(trace_id, "leaky", attributes))
+    _post(told.stack.urls["otlp"], "traces", _request(trace_id, "leaky", attributes))
     until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")
     (span,) = told.jaeger.trace(trace_id)
     assert "hunter2" not in json.dumps(span)
@@ -230,8 +251,6 @@ def _positive(counts: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], flo
 
 
 def _request(trace_id: str, name: str, attributes: dict[str, str]) -> dict[str, Any]:
-    import time
-
     now = time.time_ns()
     span = {
         "traceId": trace_id,
@@ -240,16 +259,31 @@ def _request(trace_id: str, name: str, attributes: dict[str, str]) -> dict[str, 
         "kind": 1,
         "startTimeUnixNano": str(now - 1_000_000),
         "endTimeUnixNano": str(now),
-        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
+        "attributes": _attributes(attributes),
     }
-    service = [{"key": "service.name", "value": {"stringValue": "user"}}]
     scope = {"scope": {"name": "user"}, "spans": [span]}
-    return {"resourceSpans": [{"resource": {"attributes": service}, "scopeSpans": [scope]}]}
+    resource = {"attributes": _attributes({"service.name": "user"})}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
 
 
-def _post(url: str, request: dict[str, Any]) -> None:
+def _delta(value: float) -> dict[str, Any]:
+    """Return a process's only point: what it counted in the ten seconds of its life."""
+    now = time.time_ns()
+    number = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
+    point = {"startTimeUnixNano": str(now - 10_000_000_000), "timeUnixNano": str(now), **number}
+    data = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
+    scope = {"scope": {"name": "user"}, "metrics": [{"name": "driver.work", "sum": data}]}
+    resource = {"attributes": _attributes({"service.name": "driver", "service.instance.id": str(uuid.uuid4())})}
+    return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}
+
+
+def _attributes(pairs: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": {"stringValue": value}} for key, value in pairs.items()]
+
+
+def _post(url: str, signal: str, request: dict[str, Any]) -> None:
     posted = urllib.request.Request(
-        f"{url}/v1/traces", json.dumps(request).encode(), {"Content-Type": "application/json"}
+        f"{url}/v1/{signal}", json.dumps(request).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(posted, timeout=30) as answer:
         assert answer.status == 200

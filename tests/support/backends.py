@@ -5,8 +5,8 @@ The real backends: collector, Jaeger, Prometheus, Alertmanager and pint, built f
 comes with it. ``DAGTRACE_BACKENDS`` names the folder, ``~/.cache/dagtrace/backends`` by default. Each program is in a
 folder of its own there, by version, beside Go's caches (``go``, ``build``: of no use once all is built).
 
-A program is built where its module lies, as its own main module: with the ``replace`` and ``exclude`` lines of its
-go.mod, which ``go install module@version`` refuses, and with its go.sum.
+A program is built in a copy of its module, as the main module that it is: with the ``replace`` and ``exclude`` lines of
+its go.mod, which ``go install module@version`` refuses, and with its go.sum.
 """
 
 from __future__ import annotations
@@ -183,12 +183,12 @@ class _Build:
 
     def _compile(self, program: Program, into: Path, log: Path) -> None:
         got = self._run(["go", "mod", "download", "-json", program.module], log, wanted=True)
-        module = Path(json.loads(got)["Dir"])
         link = "-s -w" + (f" -X {program.stamp}={program.version}" if program.stamp else "")
-        with tempfile.TemporaryDirectory() as folder:
-            overlay = Path(folder) / "overlay.json"
-            overlay.write_text(json.dumps({"Replace": {str(module / name): "" for name in program.without}}))
-            options = ["-trimpath", f"-ldflags={link}", f"-overlay={overlay}", "-o", f"{into}/"]
+        with tempfile.TemporaryDirectory() as folder:  # Go lets nobody change what is in its module cache
+            module = shutil.copytree(json.loads(got)["Dir"], Path(folder) / program.name)
+            for name in program.without:
+                (module / name).unlink()
+            options = ["-trimpath", f"-ldflags={link}", "-o", f"{into}/"]
             self._run(["go", "build", "-C", str(module), *options, *program.binaries.values()], log)
 
     def _collector(self, program: Program, into: Path, log: Path) -> None:
