@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from dagtrace.semconv import attributes
 from support import backends
 from support.backends import CONFIG
 from support.stack import PROMETHEUS_FLAGS, lay_out
@@ -26,7 +28,7 @@ OVER_GATEWAY = sorted(
 COLLECTORS = [
     *([name] for name in ALONE),
     *(["gateway.yaml", name] for name in OVER_GATEWAY),
-    ["gateway.yaml", "files.yaml", "tempo.yaml"],
+    ["gateway.yaml", "files.yaml", "logs.yaml", "tempo.yaml"],
 ]
 
 
@@ -98,6 +100,17 @@ def test_compose_is_the_tested_stack() -> None:
     assert {path.name for path in (CONFIG / "targets").iterdir()} == {
         path.name for path in (CONFIG / "compose" / "targets").iterdir()
     }
+
+
+def test_names_are_those_of_semconv() -> None:
+    """An Airflow attribute that a file names is one that dagtrace's spans have, so that logs and metrics join them."""
+    known = {value for value in vars(attributes).values() if isinstance(value, str)}
+    named = {
+        name
+        for file in CONFIG.glob("*.y*ml")
+        for name in re.findall(r"airflow\.[a-z_]+(?:\.[a-z_]+)*", file.read_text())
+    }
+    assert {"airflow.dag_id", "airflow.component"} <= named <= known
 
 
 def test_the_readme_names_every_file() -> None:

@@ -20,6 +20,7 @@ import pytest
 from support import backends
 from support.airflow import Airflow, free_port, warnings_of_ours
 from support.runs import TRIES
+from support.sink import Sink
 from support.stack import PORTS, Stack
 from support.telling import Jaeger, Prometheus, drained, until
 
@@ -44,14 +45,18 @@ class Told:
     jaeger: Jaeger
     prometheus: Prometheus
     query: Callable[..., list[dict[str, Any]]]
+    logs: Sink
 
     def trace_id(self, dag_id: str, run_id: str) -> str:
         """Return a run's trace id as a task's own log has it."""
-        task = {"small": "traced", "flights": "check"}[dag_id]
-        log = self.folder / f"airflow/logs/dag_id={dag_id}/run_id={run_id}/task_id={task}/attempt=1.log"
-        found = {json.loads(line).get("trace_id") for line in log.read_text().splitlines()} - {None}
-        (trace_id,) = found
-        return str(trace_id)
+        lines = self.lines(dag_id, run_id, {"small": "traced", "flights": "check"}[dag_id])
+        (trace_id,) = {line["trace_id"] for line in lines if "trace_id" in line}
+        return trace_id
+
+    def lines(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, str]]:
+        """Return a task's log."""
+        log = self.folder / f"airflow/logs/dag_id={dag_id}/run_id={run_id}/task_id={task_id}/attempt=1.log"
+        return [json.loads(line) for line in log.read_text().splitlines()]
 
     def tries(self, dag_id: str) -> list[dict[str, Any]]:
         """Return every try of both runs, as the database has it."""
@@ -63,13 +68,18 @@ def told(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Postgre
     """Run everything, and wait until the collector has passed it all on."""
     if why := backends.missing():
         pytest.fail(f"not built: {', '.join(why)}; `make backends` builds them, with Go", pytrace=False)
-    folder = tmp_path_factory.mktemp("backends")
-    stack = Stack(
-        folder / "stack",
-        ["gateway.yaml", "files.yaml"],
-        {name: free_port() for name in PORTS},
-        {"DAGTRACE_HOME": str(folder / "written")},
-    )
+    with Sink() as logs:
+        yield from _told(tmp_path_factory.mktemp("backends"), dags, postgres.database(), logs)
+
+
+def _told(folder: Path, dags: Path, database: str, logs: Sink) -> Iterator[Told]:
+    env = {
+        "DAGTRACE_HOME": str(folder / "written"),
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "DAGTRACE_LOGS_ENDPOINT": logs.url,
+    }
+    files = ["gateway.yaml", "files.yaml", "logs.yaml"]
+    stack = Stack(folder / "stack", files, {name: free_port() for name in PORTS}, env)
     settings = {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "FLIGHTS_HOME": str(folder / "data"),
@@ -78,7 +88,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Postgre
         "OTEL_METRIC_EXPORT_INTERVAL": "5000",
         "DAGTRACE_FLUSH_TIMEOUT": "60",  # a machine that is busy with many tests would lose spans in 2 s
     }
-    airflow = Airflow(folder, postgres.database(), **settings)
+    airflow = Airflow(folder, database, **settings)
     try:
         for name in ("prometheus", "alertmanager", "otelcol"):
             stack.start(name)
@@ -93,7 +103,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Postgre
             airflow.stop("scheduler")
             assert warnings_of_ours(airflow.log("scheduler")) == []
         drained(stack)
-        yield Told(folder, stack, Jaeger(stack.urls["jaeger"]), Prometheus(stack.urls["prometheus"]), airflow.query)
+        jaeger, prometheus = Jaeger(stack.urls["jaeger"]), Prometheus(stack.urls["prometheus"])
+        yield Told(folder, stack, jaeger, prometheus, airflow.query, logs)
         assert stack.ended() == []
     finally:
         stack.__exit__()
@@ -244,6 +255,22 @@ def test_local_files_are_read_and_followed(told: Told) -> None:
         until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")  # noqa: B023 - used at once
         (span,) = told.jaeger.trace(trace_id)
         assert span["operationName"] == "from a file"
+
+
+def test_task_logs_come_with_their_trace(told: Told) -> None:
+    """Each line of a task's log that names a trace arrives as a record of that trace, with the task it is of."""
+    lines = told.lines("small", "before", "traced")
+    wanted = {(line["trace_id"], line["span_id"], line["event"]) for line in lines if "trace_id" in line}
+    assert wanted
+
+    def arrived() -> set[tuple[str, str, str]]:
+        return {
+            (record.get("traceId", ""), record.get("spanId", ""), record["body"].get("stringValue", ""))
+            for record in told.logs.logs()
+            if {"key": "airflow.task_id", "value": {"stringValue": "traced"}} in record["attributes"]
+        }
+
+    until(lambda: wanted <= arrived(), f"{wanted} in the logs")
 
 
 def _positive(counts: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
