@@ -70,6 +70,10 @@ class TestRealPrograms:
         there = {(kind, component["name"]) for kind in kinds if kind in listed for component in listed[kind]}
         assert there == {(kind, name.partition("/")[0]) for kind, name in _components(kinds)}
 
+    def test_jaeger_takes_it(self, built: None) -> None:
+        """Jaeger validates its file."""
+        _ask("jaeger", "validate", f"--config={CONFIG / 'jaeger.yaml'}")
+
     def test_prometheus_takes_it(self, built: None, tmp_path: Path) -> None:
         """``promtool`` takes prometheus.yml as an installation lays it out."""
         lay_out(tmp_path, {})

@@ -273,6 +273,18 @@ def test_task_logs_come_with_their_trace(told: Told) -> None:
     until(lambda: wanted <= arrived(), f"{wanted} in the logs")
 
 
+def test_a_killed_collector_keeps_what_it_took(told: Told) -> None:
+    """A span taken while Jaeger is away is there after the collector was killed. The last test: Jaeger forgets all."""
+    trace_id = "8b8efff798038103d269b633813fc60c"
+    told.stack.stop("jaeger")
+    _post(told.stack.urls["otlp"], "traces", _request(trace_id, "kept", {}))
+    told.stack.kill("otelcol")
+    told.stack.start("jaeger")
+    assert told.jaeger.trace(trace_id) == []
+    told.stack.start("otelcol")
+    until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")
+
+
 def _positive(counts: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
     return {key: value for key, value in counts.items() if value}
 

@@ -172,6 +172,7 @@ class _Build:
         fresh.mkdir(parents=True)
         log = HOME / "log" / f"{program.name}.log"
         log.parent.mkdir(exist_ok=True)
+        log.write_text("")
         if program.module:
             self._compile(program, fresh, log)
         else:

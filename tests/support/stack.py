@@ -52,6 +52,9 @@ PROMETHEUS_FLAGS = (
 )
 """What ``prometheus.yml`` counts on; ``compose.yaml`` has the same."""
 
+OWN = {"jaeger": {"OTEL_TRACES_SAMPLER": "always_off"}}
+"""Variables of one program alone: Jaeger would trace itself, into the collector."""
+
 ORDER = ("jaeger", "prometheus", "alertmanager", "otelcol")
 """What is sent to starts before what sends."""
 
@@ -117,7 +120,7 @@ class Stack:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [str(backends.binary(name)), *self._arguments(name)],
-                env=self.env,
+                env={**self.env, **OWN.get(name, {})},
                 cwd=self.folder / name,
                 stdout=log,
                 stderr=log,
