@@ -194,7 +194,7 @@ def test_sparks_rows_and_bytes_add_up_to_the_files(told: Told) -> None:
     files = list((told.folder / "data" / "by_carrier.parquet").rglob("*.parquet"))
     rows = sum(read(file).num_rows for file in files)
     size = sum(file.stat().st_size for file in files)
-    where = 'data_operation="write", spark_application_name="flights-enrich"'
+    where = 'data_operation="overwrite", spark_application_name="flights-enrich"'
     count = told.prometheus.counted
     assert rows > 0
     assert count("data_dataset_rows_total", where=where) == {(): 2 * rows}
