@@ -8,16 +8,13 @@ before it comes: what was taken then waits on disk. The same DAGs run before and
 from __future__ import annotations
 
 import json
-import time
-import urllib.request
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from support import backends
+from support import backends, otlp
 from support.airflow import Airflow, free_port, warnings_of_ours
 from support.runs import TRIES
 from support.sink import Sink
@@ -216,7 +213,7 @@ def test_overlapping_deltas_all_count(told: Told) -> None:
     values = [number if number % 3 else number + 0.5 for number in range(60)]
 
     def tell(value: float) -> None:
-        _post(told.stack.urls["otlp"], "metrics", _delta(value))
+        otlp.post(told.stack.urls["otlp"], "metrics", otlp.delta(value))
 
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(tell, values))
@@ -236,7 +233,7 @@ def test_the_second_line_of_defence(told: Told) -> None:
         "app.rows": "42",
     }
     trace_id = "5b8efff798038103d269b633813fc60c"
-    _post(told.stack.urls["otlp"], "traces", _request(trace_id, "leaky", attributes))
+    otlp.post(told.stack.urls["otlp"], "traces", otlp.span(trace_id, "leaky", attributes))
     until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")
     (span,) = told.jaeger.trace(trace_id)
     assert "hunter2" not in json.dumps(span)
@@ -251,7 +248,7 @@ def test_local_files_are_read_and_followed(told: Told) -> None:
     file.parent.mkdir(exist_ok=True)
     for trace_id in ("6b8efff798038103d269b633813fc60c", "7b8efff798038103d269b633813fc60c"):
         with file.open("a") as out:
-            out.write(json.dumps(_request(trace_id, "from a file", {})) + "\n")
+            out.write(json.dumps(otlp.span(trace_id, "from a file", {})) + "\n")
         until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")  # noqa: B023 - used at once
         (span,) = told.jaeger.trace(trace_id)
         assert span["operationName"] == "from a file"
@@ -277,7 +274,7 @@ def test_a_killed_collector_keeps_what_it_took(told: Told) -> None:
     """A span taken while Jaeger is away is there after the collector was killed. The last test: Jaeger forgets all."""
     trace_id = "8b8efff798038103d269b633813fc60c"
     told.stack.stop("jaeger")
-    _post(told.stack.urls["otlp"], "traces", _request(trace_id, "kept", {}))
+    otlp.post(told.stack.urls["otlp"], "traces", otlp.span(trace_id, "kept", {}))
     told.stack.kill("otelcol")
     told.stack.start("jaeger")
     assert told.jaeger.trace(trace_id) == []
@@ -287,42 +284,3 @@ def test_a_killed_collector_keeps_what_it_took(told: Told) -> None:
 
 def _positive(counts: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
     return {key: value for key, value in counts.items() if value}
-
-
-def _request(trace_id: str, name: str, attributes: dict[str, str]) -> dict[str, Any]:
-    now = time.time_ns()
-    span = {
-        "traceId": trace_id,
-        "spanId": "eee19b7ec3c1b174",
-        "name": name,
-        "kind": 1,
-        "startTimeUnixNano": str(now - 1_000_000),
-        "endTimeUnixNano": str(now),
-        "attributes": _attributes(attributes),
-    }
-    scope = {"scope": {"name": "user"}, "spans": [span]}
-    resource = {"attributes": _attributes({"service.name": "user"})}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
-
-
-def _delta(value: float) -> dict[str, Any]:
-    """Return a process's only point: what it counted in the ten seconds of its life."""
-    now = time.time_ns()
-    number = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
-    point = {"startTimeUnixNano": str(now - 10_000_000_000), "timeUnixNano": str(now), **number}
-    data = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
-    scope = {"scope": {"name": "user"}, "metrics": [{"name": "driver.work", "sum": data}]}
-    resource = {"attributes": _attributes({"service.name": "driver", "service.instance.id": str(uuid.uuid4())})}
-    return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}
-
-
-def _attributes(pairs: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": {"stringValue": value}} for key, value in pairs.items()]
-
-
-def _post(url: str, signal: str, request: dict[str, Any]) -> None:
-    posted = urllib.request.Request(
-        f"{url}/v1/{signal}", json.dumps(request).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(posted, timeout=30) as answer:
-        assert answer.status == 200

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import backends
+from support import backends, otlp
 from support.airflow import free_port
-from support.stack import ORDER, PORTS
-from support.telling import until
+from support.sink import Sink
+from support.stack import ORDER, PORTS, Stack
+from support.telling import Jaeger, Prometheus, get, until
 
 
 if TYPE_CHECKING:
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real, pytest.mark.backends]
 
 
-@pytest.fixture
-def running() -> Iterator[subprocess.Popen[str]]:
-    """Run it as the Makefile does, on free ports, and wait for its last line."""
+@pytest.fixture(autouse=True)
+def built() -> None:
+    """Fail with one line where the real programs are not there."""
     if why := backends.missing():
         pytest.fail(f"not built: {', '.join(why)}; `make backends` builds them, with Go", pytrace=False)
+
+
+@pytest.fixture
+def running() -> Iterator[subprocess.Popen[str]]:
+    """Run it as the Makefile does, on free ports."""
     env = {**os.environ, **{name: str(free_port()) for name in PORTS}}
     process = subprocess.Popen(
         [sys.executable, "tests/support/stack.py"], cwd=backends.ROOT, env=env, text=True, stdout=subprocess.PIPE
@@ -89,3 +95,38 @@ def test_they_end_with_it_however_it_ends(running: subprocess.Popen[str]) -> Non
     running.kill()
     running.wait()
     until(lambda: _gone(children), "all of them have ended", timeout=60)
+
+
+def test_the_small_one_tells_jaeger_and_prometheus(tmp_path: Path) -> None:
+    """With ``dev.yaml`` a span comes to Jaeger, a short process's count to Prometheus, and the collector is scraped."""
+    trace_id = "abefff798038103d269b633813fc60cc"
+    with Stack(tmp_path, ["dev.yaml"], {name: free_port() for name in PORTS}) as stack:
+        jaeger, prometheus = Jaeger(stack.urls["jaeger"]), Prometheus(stack.urls["prometheus"])
+        otlp.post(stack.urls["otlp"], "traces", otlp.span(trace_id, "told", {}))
+        otlp.post(stack.urls["otlp"], "metrics", otlp.delta(7))
+        until(lambda: len(jaeger.trace(trace_id)) == 1, "the span is in Jaeger")
+        until(lambda: prometheus.counted("driver_work_total") == {(): 7}, "the count is in Prometheus")
+        until(lambda: [one["value"][1] for one in prometheus.query('up{job="otelcol"}')] == ["1"], "it is scraped")
+        until(
+            lambda: bool(get(f"{stack.urls['prometheus']}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]),
+            "alerts have somewhere to go",
+        )
+
+
+def test_a_vendor_gets_all_with_the_header(tmp_path: Path) -> None:
+    """With ``saas.yaml`` spans and metrics go to the one endpoint of the environment, with the header named there."""
+    with Sink() as vendor:
+        env = {
+            "DAGTRACE_SAAS_ENDPOINT": vendor.url,
+            "DAGTRACE_SAAS_HEADER": "x-vendor-team",
+            "DAGTRACE_SAAS_KEY": "the-key",
+        }
+        stack = Stack(tmp_path, ["gateway.yaml", "saas.yaml"], {name: free_port() for name in PORTS}, env)
+        try:
+            stack.start("otelcol")
+            otlp.post(stack.urls["otlp"], "traces", otlp.span("9b8efff798038103d269b633813fc60c", "told", {}))
+            otlp.post(stack.urls["otlp"], "metrics", otlp.delta(7))
+            until(lambda: all(vendor.requests[f"/v1/{signal}"] for signal in ("traces", "metrics")), "both are there")
+        finally:
+            stack.stop("otelcol")
+    assert {headers.get("x-vendor-team", headers.get("X-Vendor-Team")) for headers in vendor.headers} == {"the-key"}
