@@ -113,6 +113,21 @@ def test_the_small_one_tells_jaeger_and_prometheus(tmp_path: Path) -> None:
         )
 
 
+def test_a_restart_of_the_collector_is_seen_as_one(tmp_path: Path) -> None:
+    """
+    The same count before and after a restart is counted twice: a 0 stands between them.
+
+    Without it the collector's sums, which begin again, would look as if nothing had happened.
+    """
+    with Stack(tmp_path, ["dev.yaml"], {name: free_port() for name in PORTS}) as stack:
+        prometheus = Prometheus(stack.urls["prometheus"])
+        for times in (1, 2):
+            otlp.post(stack.urls["otlp"], "metrics", otlp.delta(7))
+            until(lambda: prometheus.counted("driver_work_total") == {(): 7 * times}, f"{times} times 7", timeout=20)  # noqa: B023
+            stack.stop("otelcol")
+            stack.start("otelcol")
+
+
 def test_a_vendor_gets_all_with_the_header(tmp_path: Path) -> None:
     """With ``saas.yaml`` spans and metrics go to the one endpoint of the environment, with the header named there."""
     with Sink() as vendor:
