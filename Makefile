@@ -10,7 +10,7 @@ OLDEST_SPARK := 3.5.9
 ZOO    := $(patsubst %,tests/spark/test_%.py,numbers scenes workload)
 ROWS   := $(patsubst %,tests/e2e/test_%.py,fates hands kinds links imports parsing)
 
-.PHONY: demo test test-unit test-real test-matrix test-oldest test-spark-oldest lint format names bench clean help
+.PHONY: demo test test-unit test-real test-matrix test-oldest test-spark-oldest test-backends backends stack lint format names bench clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -18,12 +18,13 @@ demo: .venv/.demo ## run the flights DAG with Spark in one process and draw its 
 	@$(RUN) dagtrace demo
 
 test: test-unit test-real ## unit tests, then real Airflow and real Spark (newest of both)
+	@echo "left out: real collector, Jaeger, Prometheus, Alertmanager (make test-backends, needs Go); other rows (make test-matrix)"
 
 test-unit: .venv/.dev
 	$(RUN) pytest -m "not real" -q
 
 test-real: .venv/.dev browser
-	$(RUN) pytest -m "real and not matrix and not full" --durations=15
+	$(RUN) pytest -m "real and not matrix and not full and not backends" --durations=15
 
 test-matrix: .venv/.dev ## all other rows on the newest Airflow and Spark: kinds, executors, neighbours, examples, clusters, any driver
 	$(RUN) pytest -m "matrix and not full" --durations=15
@@ -38,6 +39,15 @@ test-cell-%: .venv/.dev
 test-spark-oldest: .venv/.dev ## the zoo of Spark applications on the oldest line that is still maintained
 	$(RUN) python tests/support/cells.py spark $(OLDEST_SPARK)
 	DAGTRACE_SPARK_CELL=$(OLDEST_SPARK) $(RUN) pytest $(ZOO) -q --durations=5
+
+backends: ## build the real collector, Jaeger, Prometheus, Alertmanager and pint (needs Go; once, minutes; outside the tree)
+	@$(PYTHON) tests/support/backends.py
+
+stack: ## run them on loopback with the files of collector_config/ until Ctrl-C; STACK="gateway.yaml files.yaml" for others
+	@$(PYTHON) tests/support/stack.py $(STACK)
+
+test-backends: .venv/.dev backends ## real Airflow and Spark into real collector, Jaeger and Prometheus
+	$(RUN) pytest -m backends --durations=15
 
 lint: .venv/.dev ## ruff and pyright, both strict
 	$(RUN) ruff check

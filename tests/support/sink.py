@@ -1,4 +1,4 @@
-"""A small OTLP/HTTP collector: takes protobuf or JSON, keeps every span and metric, and can refuse or keep silent."""
+"""A small OTLP/HTTP collector, protobuf or JSON: keeps spans, metrics and log records, can refuse or keep silent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_TYPES: dict[str, Any] = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
+_TYPES: dict[str, Any] = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/metrics": ExportMetricsServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+}
 
 
 class Sink:
@@ -86,4 +91,14 @@ class Sink:
             for resource in request.get("resourceMetrics", ())
             for scope in resource.get("scopeMetrics", ())
             for metric in scope.get("metrics", ())
+        ]
+
+    def logs(self) -> list[dict[str, Any]]:
+        """Return every log record of every request."""
+        return [
+            record
+            for request in self.requests["/v1/logs"]
+            for resource in request.get("resourceLogs", ())
+            for scope in resource.get("scopeLogs", ())
+            for record in scope.get("logRecords", ())
         ]

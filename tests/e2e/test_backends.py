@@ -1,0 +1,286 @@
+"""
+Real Airflow and real Spark, told to a real collector, and what real Jaeger and Prometheus then say of them.
+
+``gateway.yaml``, as it is for production. Jaeger is away at first, and the collector and the scheduler are restarted
+before it comes: what was taken then waits on disk. The same DAGs run before and after, so each counts twice.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from support import backends, otlp
+from support.airflow import Airflow, free_port, warnings_of_ours
+from support.runs import TRIES
+from support.sink import Sink
+from support.stack import PORTS, Stack
+from support.telling import Jaeger, Prometheus, drained, until
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.postgres import Postgres
+
+pytestmark = [pytest.mark.real, pytest.mark.backends]
+
+RUNS = [(dag_id, run_id) for dag_id in ("small", "flights") for run_id in ("before", "after")]
+
+
+@dataclass
+class Told:
+    """What was run, and who was told."""
+
+    folder: Path
+    stack: Stack
+    jaeger: Jaeger
+    prometheus: Prometheus
+    query: Callable[..., list[dict[str, Any]]]
+    logs: Sink
+
+    def trace_id(self, dag_id: str, run_id: str) -> str:
+        """Return a run's trace id as a task's own log has it."""
+        lines = self.lines(dag_id, run_id, {"small": "traced", "flights": "check"}[dag_id])
+        (trace_id,) = {line["trace_id"] for line in lines if "trace_id" in line}
+        return trace_id
+
+    def lines(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, str]]:
+        """Return a task's log."""
+        log = self.folder / f"airflow/logs/dag_id={dag_id}/run_id={run_id}/task_id={task_id}/attempt=1.log"
+        return [json.loads(line) for line in log.read_text().splitlines()]
+
+    def tries(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return every try of both runs, as the database has it."""
+        return [row for run_id in ("before", "after") for row in self.query(TRIES.format(dag_id=dag_id, run_id=run_id))]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Postgres) -> Iterator[Told]:
+    """Run everything, and wait until the collector has passed it all on."""
+    if why := backends.missing():
+        pytest.fail(f"not built: {', '.join(why)}; `make backends` builds them, with Go", pytrace=False)
+    with Sink() as logs:
+        yield from _told(tmp_path_factory.mktemp("backends"), dags, postgres.database(), logs)
+
+
+def _told(folder: Path, dags: Path, database: str, logs: Sink) -> Iterator[Told]:
+    env = {
+        "DAGTRACE_HOME": str(folder / "written"),
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "DAGTRACE_LOGS_ENDPOINT": logs.url,
+    }
+    files = ["gateway.yaml", "files.yaml", "logs.yaml"]
+    stack = Stack(folder / "stack", files, {name: free_port() for name in PORTS}, env)
+    settings = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "FLIGHTS_HOME": str(folder / "data"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": stack.urls["otlp"],
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",  # for lines with trace ids
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        "DAGTRACE_FLUSH_TIMEOUT": "60",  # a machine that is busy with many tests would lose spans in 2 s
+    }
+    airflow = Airflow(folder, database, **settings)
+    try:
+        for name in ("prometheus", "alertmanager", "otelcol"):
+            stack.start(name)
+        with airflow:
+            _run(airflow, "before")
+            airflow.stop("scheduler")
+            stack.stop("otelcol")
+            stack.start("otelcol")
+            stack.start("jaeger")
+            airflow.start("scheduler")
+            _run(airflow, "after")
+            airflow.stop("scheduler")
+            assert warnings_of_ours(airflow.log("scheduler")) == []
+        drained(stack)
+        jaeger, prometheus = Jaeger(stack.urls["jaeger"]), Prometheus(stack.urls["prometheus"])
+        yield Told(folder, stack, jaeger, prometheus, airflow.query, logs)
+        assert stack.ended() == []
+    finally:
+        stack.__exit__()
+
+
+def _run(airflow: Airflow, run_id: str) -> None:
+    for dag_id in ("small", "flights"):
+        airflow.trigger(dag_id, run_id)
+    for dag_id in ("small", "flights"):
+        assert airflow.wait(dag_id, run_id, timeout=600) == "success"
+
+
+@pytest.mark.parametrize(("dag_id", "run_id"), RUNS)
+def test_jaeger_has_one_whole_tree_per_run(told: Told, dag_id: str, run_id: str) -> None:
+    """The trace that a task's log names has one root, no orphan, no warning, and a try for each of the database's."""
+    spans = told.jaeger.trace(told.trace_id(dag_id, run_id))
+    ids = {span["spanID"] for span in spans}
+    parents = {
+        span["spanID"]: [
+            r["spanID"] for r in span["references"] if r["refType"] == "CHILD_OF" and r["traceID"] == span["traceID"]
+        ]
+        for span in spans
+    }
+    (root,) = (span for span in spans if not parents[span["spanID"]])
+    assert root["operationName"] == f"dag_run {dag_id}"
+    assert root["tags"]["airflow.dag_run.run_id"] == run_id
+    assert [span["operationName"] for span in spans if not ids.issuperset(parents[span["spanID"]])] == []
+    assert [span["warnings"] for span in spans if span["warnings"]] == []
+    assert len(ids) == len(spans)
+    tries = told.query(TRIES.format(dag_id=dag_id, run_id=run_id))
+    told_tries = [
+        (span["tags"]["airflow.task_id"], int(span["tags"]["airflow.task_instance.try_number"]))
+        for span in spans
+        if span["operationName"].startswith("task_instance ")
+    ]
+    assert sorted(told_tries) == sorted((row["task_id"], row["try_number"]) for row in tries)
+    kinds = {span["operationName"].partition(" ")[0] for span in spans}
+    assert dag_id == "small" or {"spark.application", "spark.sql", "spark.job", "spark.stage"} <= kinds
+
+
+@pytest.mark.parametrize("dag_id", ["small", "flights"])
+def test_a_search_by_service_finds_the_runs(told: Told, dag_id: str) -> None:
+    """Jaeger's search by Airflow's service and a DAG's operation gives both runs' traces and no other."""
+    assert "airflow" in told.jaeger.services()
+    found = told.jaeger.found("airflow", f"dag_run {dag_id}")
+    assert {int(trace_id, 16) for trace_id in found} == {
+        int(told.trace_id(dag_id, run_id), 16) for run_id in ("before", "after")
+    }
+
+
+@pytest.mark.parametrize("dag_id", ["small", "flights"])
+def test_runs_and_tries_add_up_to_the_database(told: Told, dag_id: str) -> None:
+    """Runs by state, and tries by task and state, are in Prometheus as often as in the database, over both restarts."""
+    where = f'airflow_dag_id="{dag_id}"'
+    runs = told.prometheus.counted("airflow_dag_run_count_total", "airflow_dag_run_state", where=where)
+    states = told.query("select state, count(*) as n from dag_run where dag_id = %s group by state", dag_id)
+    assert _positive(runs) == {(row["state"],): row["n"] for row in states} == {("success",): 2}
+    tries: dict[tuple[str, ...], float] = {}
+    for row in told.tries(dag_id):
+        key = (row["task_id"], row["state"])
+        tries[key] = tries.get(key, 0) + 1
+    labels = ("airflow_task_id", "airflow_task_instance_state")
+    assert _positive(told.prometheus.counted("airflow_task_instance_count_total", *labels, where=where)) == tries
+
+
+def test_seconds_add_up_to_the_database(told: Told) -> None:
+    """The sums of the task's duration histograms are the database's seconds."""
+    sums = told.prometheus.counted(
+        "airflow_task_instance_duration_seconds_sum", "airflow_task_id", where='airflow_dag_id="flights"'
+    )
+    truth: dict[tuple[str, ...], float] = {}
+    for row in told.tries("flights"):
+        key = (row["task_id"],)
+        truth[key] = truth.get(key, 0) + (row["end_date"] - row["start_date"]).total_seconds()
+    assert sums == pytest.approx(truth, abs=0.01)
+
+
+def test_sparks_rows_and_bytes_add_up_to_the_files(told: Told) -> None:
+    """
+    Two drivers, one before and one after the collector's restart, wrote twice what now lies on disk.
+
+    Both wrote the same, so the second's count equals the first's: only the 0 between them tells them apart.
+    """
+    from pyarrow import parquet
+
+    read = cast("Any", parquet).read_metadata
+    files = list((told.folder / "data" / "by_carrier.parquet").rglob("*.parquet"))
+    rows = sum(read(file).num_rows for file in files)
+    size = sum(file.stat().st_size for file in files)
+    where = 'data_operation="overwrite", spark_application_name="flights-enrich"'
+    count = told.prometheus.counted
+    assert rows > 0
+    assert count("data_dataset_rows_total", where=where) == {(): 2 * rows}
+    assert count("data_dataset_bytes_total", where=where) == {(): 2 * size}
+    assert count("data_dataset_files_total", where=where) == {(): 2 * len(files)}
+    application = 'spark_application_name="flights-enrich"'
+    assert count("spark_stage_output_records_total", where=application) == {(): 2 * rows}
+    assert count("spark_application_duration_seconds_count", where=application) == {(): 2}
+
+
+def test_series_are_per_application_not_per_process(told: Told) -> None:
+    """Two drivers and one collector make one series of each of Spark's metrics, with the collector as its instance."""
+    series = told.prometheus.query("last_over_time(spark_application_duration_seconds_count[1d])")
+    assert [one["metric"]["instance"] for one in series] == ["collector-1"]
+
+
+def test_overlapping_deltas_all_count(told: Told) -> None:
+    """Sixty processes that tell at once, of the same seconds, some whole numbers and some broken: nothing is lost."""
+    values = [number if number % 3 else number + 0.5 for number in range(60)]
+
+    def tell(value: float) -> None:
+        otlp.post(told.stack.urls["otlp"], "metrics", otlp.delta(value))
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(tell, values))
+    until(
+        lambda: told.prometheus.counted("driver_work_total") == {(): sum(values)},
+        f"the sum is {sum(values)}",
+        timeout=30,
+    )
+    assert len(told.prometheus.query("last_over_time(driver_work_total[1h])")) == 1
+
+
+def test_the_second_line_of_defence(told: Told) -> None:
+    """A secret that a user's own span carries does not reach Jaeger: whole where the key says so, else what matches."""
+    attributes = {
+        "app.password": "hunter2",
+        "app.note": "see postgresql://reader:hunter2@db.example/flights for more",
+        "app.rows": "42",
+    }
+    trace_id = "5b8efff798038103d269b633813fc60c"
+    otlp.post(told.stack.urls["otlp"], "traces", otlp.span(trace_id, "leaky", attributes))
+    until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")
+    (span,) = told.jaeger.trace(trace_id)
+    assert "hunter2" not in json.dumps(span)
+    assert span["tags"]["app.rows"] == "42"
+    assert span["tags"]["app.note"].startswith("see ")
+    assert span["tags"]["app.note"].endswith("db.example/flights for more")
+
+
+def test_local_files_are_read_and_followed(told: Told) -> None:
+    """What dagtrace wrote where it had no endpoint comes to Jaeger, also the line that is added later."""
+    file = told.folder / "written" / "traces-host-20261122.jsonl"
+    file.parent.mkdir(exist_ok=True)
+    for trace_id in ("6b8efff798038103d269b633813fc60c", "7b8efff798038103d269b633813fc60c"):
+        with file.open("a") as out:
+            out.write(json.dumps(otlp.span(trace_id, "from a file", {})) + "\n")
+        until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")  # noqa: B023 - used at once
+        (span,) = told.jaeger.trace(trace_id)
+        assert span["operationName"] == "from a file"
+
+
+def test_task_logs_come_with_their_trace(told: Told) -> None:
+    """Each line of a task's log that names a trace arrives as a record of that trace, with the task it is of."""
+    lines = told.lines("small", "before", "traced")
+    wanted = {(line["trace_id"], line["span_id"], line["event"]) for line in lines if "trace_id" in line}
+    assert wanted
+
+    def arrived() -> set[tuple[str, str, str]]:
+        return {
+            (record.get("traceId", ""), record.get("spanId", ""), record["body"].get("stringValue", ""))
+            for record in told.logs.logs()
+            if {"key": "airflow.task_id", "value": {"stringValue": "traced"}} in record["attributes"]
+        }
+
+    until(lambda: wanted <= arrived(), f"{wanted} in the logs")
+
+
+def test_a_killed_collector_keeps_what_it_took(told: Told) -> None:
+    """A span taken while Jaeger is away is there after the collector was killed. The last test: Jaeger forgets all."""
+    trace_id = "8b8efff798038103d269b633813fc60c"
+    told.stack.stop("jaeger")
+    otlp.post(told.stack.urls["otlp"], "traces", otlp.span(trace_id, "kept", {}))
+    told.stack.kill("otelcol")
+    told.stack.start("jaeger")
+    assert told.jaeger.trace(trace_id) == []
+    told.stack.start("otelcol")
+    until(lambda: bool(told.jaeger.trace(trace_id)), "the span is in Jaeger")
+
+
+def _positive(counts: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+    return {key: value for key, value in counts.items() if value}

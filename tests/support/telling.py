@@ -1,0 +1,129 @@
+"""What Jaeger and Prometheus answer, by the APIs that their own pages and Grafana use."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.stack import Stack
+
+Json = dict[str, Any]
+
+
+def get(url: str, **query: str) -> Any:
+    """Return the JSON of a page; None where there is nothing (404)."""
+    try:
+        with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refused:
+        if refused.code == 404:
+            return None
+        raise AssertionError(f"{url} {query}: {refused.code} {refused.read()[:2000]!r}") from refused
+
+
+def until(holds: Callable[[], bool], what: str, timeout: float = 120) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.5)
+
+
+def drained(stack: Stack) -> None:
+    """Wait until nothing waits in the collector: its queues are empty, and were for longer than its batches last."""
+    quiet = 0
+
+    def empty() -> bool:
+        nonlocal quiet
+        with urllib.request.urlopen(stack.own_metrics, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        sizes = [float(line.rpartition(" ")[2]) for line in lines if line.startswith("otelcol_exporter_queue_size{")]
+        assert sizes, "the collector has no queues"
+        quiet = 0 if any(sizes) else quiet + 1
+        return quiet > 6
+
+    until(empty, "the collector's queues are empty")
+
+
+class Jaeger:
+    """Jaeger's query API."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def services(self) -> list[str]:
+        """Return the services it knows."""
+        return get(f"{self._url}/api/v3/services")["services"]
+
+    def found(self, service: str, operation: str) -> set[str]:
+        """Return the ids of the traces with such a span in the last day, by the search that its page does."""
+        now = datetime.now(timezone.utc)
+        answer = get(
+            f"{self._url}/api/v3/traces",
+            **{
+                "query.service_name": service,
+                "query.operation_name": operation,
+                "query.start_time_min": _time(now - timedelta(days=1)),
+                "query.start_time_max": _time(now + timedelta(minutes=1)),
+                "query.num_traces": "100",
+            },
+        )
+        if answer is None:
+            return set()
+        return {
+            span["traceId"]
+            for resource in answer["result"]["resourceSpans"]
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        }
+
+    def trace(self, trace_id: str) -> list[Json]:
+        """Return a trace's spans as Jaeger's page gets them, each with its warnings; tags as a dictionary."""
+        answer = get(f"{self._url}/api/traces/{trace_id}")
+        if answer is None:
+            return []
+        (trace,) = answer["data"]
+        for span in trace["spans"]:
+            span["tags"] = {tag["key"]: tag["value"] for tag in span["tags"]}
+            span["service"] = trace["processes"][span["processID"]]["serviceName"]
+        return trace["spans"]
+
+
+class Prometheus:
+    """Prometheus' query API."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def query(self, expression: str) -> list[Json]:
+        """Return what an expression gives now."""
+        return get(f"{self._url}/api/v1/query", query=expression)["data"]["result"]
+
+    def counted(self, metric: str, *by: str, where: str = "") -> dict[tuple[str, ...], float]:
+        """
+        Return how much was counted in the last day, by labels, exactly: each series' raw samples, added up.
+
+        A sample below the one before it is a reset, as ``increase()`` takes it, which would extrapolate.
+        """
+        found: dict[tuple[str, ...], float] = {}
+        for series in self.query(f"{metric}{{{where}}}[1d]"):
+            values = [float(value) for _, value in series["values"]]
+            steps = zip([0.0, *values], values, strict=False)
+            total = sum(value - before if value >= before else value for before, value in steps)
+            key = tuple(series["metric"].get(label, "") for label in by)
+            found[key] = found.get(key, 0) + total
+        return found
+
+
+def _time(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
