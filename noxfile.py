@@ -25,6 +25,7 @@ nox.options.default_venv_backend = "none"  # the tests run in the development en
 MATRIX = (
     *("test_fates", "test_hands", "test_kinds", "test_links", "test_executors", "test_spark_submit"),
     *("test_example_dags", "test_imports", "test_parsing", "test_never_in_the_way"),
+    *("test_numbers", "test_time", "test_ui_links"),
 )
 FOLDERS = {"airflow": "tests/e2e", "spark": "tests/spark"}
 ROWS = {"airflow": [f"tests/e2e/{name}.py" for name in MATRIX], "spark": ["-m", "real", "tests/spark"]}
