@@ -80,15 +80,17 @@ def test_spark_submit_in_containers(task: Task, spark: Ran, connection: dict[str
 
 
 def test_spark_jdbc(task: Task, spark: Ran) -> None:
-    """SparkJDBCOperator has its own ``execute``, and the same boundary."""
+    """SparkJDBCOperator has its own ``execute``, and the same boundary; twice, and what the user wrote as it was."""
     task.connect("jdbc_default", conn_type="postgres", host="h", login="u", password="p", schema="s")
-    task.run(
-        SparkJDBCOperator(
-            task_id="t", cmd_type="jdbc_to_spark", jdbc_table="j", metastore_table="m", jdbc_driver="d",
-            jdbc_conn_id="jdbc_default", spark_conf={"spark.x": "1"},
-        )
+    conf = {"spark.x": "1"}
+    operator: Any = SparkJDBCOperator(
+        task_id="t", cmd_type="jdbc_to_spark", jdbc_table="j", metastore_table="m", jdbc_driver="d",
+        jdbc_conn_id="jdbc_default", spark_conf=conf,
     )  # fmt: skip
-    assert task.places(spark.confs()) == {"spark.x": "1", "spark.dagtrace.traceparent": "<context>"}
+    for _ in range(2):
+        task.run(operator)
+        assert task.places(spark.confs()) == {"spark.x": "1", "spark.dagtrace.traceparent": "<context>"}
+    assert conf == {"spark.x": "1"}
 
 
 @pytest.mark.parametrize(
