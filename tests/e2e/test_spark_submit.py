@@ -67,7 +67,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
         "spark.ui.port": "0",
     }
     (conf / "spark-defaults.conf").write_text("".join(f"{key} {value}\n" for key, value in defaults.items()))
-    rest = free_port() if AIRFLOW >= (3,) else 6066  # where older providers ask, without another word
+    rest = free_port() if AIRFLOW >= (3, 3) else 6066  # where older providers ask, without another word
     with (
         Sink() as sink,
         Cluster(
