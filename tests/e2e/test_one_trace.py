@@ -9,6 +9,8 @@ import pytest
 from dagtrace.cli.traces import Node, Trace, read
 from dagtrace.identity import nanoseconds
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import metrics
+from support.metrics import totals
 from support.runs import TRIES, Ran
 from support.sink import Sink
 
@@ -181,25 +183,12 @@ def test_user_spans_and_skips_under_the_scheduler(scheduled: dict[str, Ran]) -> 
 
 
 def test_the_scheduler_counts_what_the_database_counts(scheduled: dict[str, Ran]) -> None:
-    """The last value of each cumulative count is the number of rows; durations add up to the database's."""
-    import json
-
+    """Each count is the number of rows, 0 where there is none; durations add up to the database's."""
     ran = scheduled["flights"]
-    counts: dict[tuple[str, str], float] = {}
-    sums: dict[tuple[str, str], float] = {}
-    for file in ran.traces.glob("metrics*.jsonl"):
-        for line in file.read_text().splitlines():
-            for resource in json.loads(line)["resourceMetrics"]:
-                for metric in (m for scope in resource["scopeMetrics"] for m in scope["metrics"]):
-                    for point in metric.get("sum", metric.get("histogram", {})).get("dataPoints", ()):
-                        labels = {a["key"]: next(iter(a["value"].values())) for a in point.get("attributes", ())}
-                        key = (labels.get(names.AIRFLOW_TASK_ID, ""), labels.get(names.AIRFLOW_TASK_INSTANCE_STATE, ""))
-                        if labels.get(names.AIRFLOW_DAG_ID) != "flights":
-                            continue
-                        if metric["name"] == "airflow.task_instance.count":
-                            counts[key] = point["asDouble"] if "asDouble" in point else int(point["asInt"])
-                        if metric["name"] == "airflow.task_instance.duration":
-                            sums[key] = point["sum"]
+    by, flights = (names.AIRFLOW_TASK_ID, names.AIRFLOW_TASK_INSTANCE_STATE), {names.AIRFLOW_DAG_ID: "flights"}
+    told = totals(ran.traces, metrics.AIRFLOW_TASK_INSTANCE_COUNT.name, *by, where=flights)
+    counts = {key: count for key, count in told.items() if count}
+    sums = totals(ran.traces, metrics.AIRFLOW_TASK_INSTANCE_DURATION.name, *by, where=flights)
     rows = ran.query(TRIES.format(dag_id="flights", run_id="first"))
     expected: dict[tuple[str, str], list[float]] = {}
     for row in rows:
@@ -207,6 +196,7 @@ def test_the_scheduler_counts_what_the_database_counts(scheduled: dict[str, Ran]
             (row["end_date"] - row["start_date"]).total_seconds()
         )
     assert counts == {key: len(values) for key, values in expected.items()}
+    assert told.keys() - counts.keys() == {(task_id, "failed") for task_id, _ in expected}
     assert sums == pytest.approx({key: sum(values) for key, values in expected.items()}, abs=1e-3)
 
 
