@@ -92,6 +92,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterato
             "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
             "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={SECRET}",
             "DAGTRACE_SPARK_ATTACH": "true",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",  # what spark-submit says, in the tasks' logs
             "DAGTRACE_FLUSH_TIMEOUT": "30",
         }
         with Airflow(folder, postgres.database(), **settings) as airflow:
