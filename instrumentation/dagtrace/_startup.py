@@ -119,7 +119,7 @@ def _plugin() -> object:
     if "dagtrace.airflow" not in sys.modules or not os.environ.get("DAGTRACE_TRACE_URL", "").strip():
         return None
     try:
-        from dagtrace.airflow.compat import plugin_base
+        from dagtrace.airflow.compat.ui import plugin_base
         from dagtrace.options import options
 
         base = plugin_base() if options().trace_url else None

@@ -81,7 +81,7 @@ def execution_span_id(try_id: int, host: str, pid: int, start_ns: int) -> int:
 
 def remote_job_span_id(execution: int, system: str, job_id: str) -> int:
     """Return the span id of a remote job as one execution saw it."""
-    return _digest(8, ("remote_job", f"{execution:016x}", system, job_id))
+    return _digest(8, ("remote", f"{execution:016x}", system, job_id))
 
 
 def spark_application(

@@ -12,7 +12,8 @@ import pytest
 from starlette.requests import Request
 
 from dagtrace import _startup
-from dagtrace.airflow import compat, plugin, trace_page
+from dagtrace.airflow import plugin, trace_page
+from dagtrace.airflow.compat import ui
 from dagtrace.airflow.facts import Run
 from dagtrace.options import options
 
@@ -104,7 +105,7 @@ def test_the_plugin_is_data(rows: dict[tuple[str, str], Run], monkeypatch: pytes
     assert len({view["url_route"] for view in made.external_views}) == 2
     monkeypatch.setattr(trace_page, "app", lambda: "an app")
     assert made.fastapi_apps == [{"name": "dagtrace", "app": "an app", "url_prefix": "/dagtrace"}]
-    monkeypatch.setattr(compat, "HAS_VIEWS", False)
+    monkeypatch.setattr(ui, "HAS_VIEWS", False)
     made = plugin.make(base)()
     assert (made.external_views, made.fastapi_apps) == ([], [])
 

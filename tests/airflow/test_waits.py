@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from dagtrace.airflow import compat, waits
+from dagtrace.airflow import waits
+from dagtrace.airflow.compat import states
 from dagtrace.airflow.facts import Run, Try, run_span, try_span
 from dagtrace.airflow.waits import Change
 from dagtrace.semconv import attributes as names
@@ -120,4 +121,4 @@ def test_a_run_says_how_late_it_began() -> None:
 
 def test_every_state_of_the_log_has_an_event() -> None:
     """A state that is asked for is one that can be said."""
-    assert set(waits._EVENTS) == set(compat.WAITS)
+    assert set(waits._EVENTS) == set(states.WAITS)

@@ -200,6 +200,14 @@ def test_a_signal_does_not_wait_for_another(sink: Sink, tmp_path: Path, away: st
         assert sink.metrics() == []
 
 
+def lost(sink: Sink) -> dict[str, int]:
+    """Return what was counted as lost, by its reason, as soon as there is any."""
+    deadline = time.monotonic() + 20
+    while not points(sink, LOST, names.DAGTRACE_LOSS_REASON) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return points(sink, LOST, names.DAGTRACE_LOSS_REASON)
+
+
 def test_what_could_not_be_delivered_is_counted(sink: Sink, tmp_path: Path) -> None:
     """Spans left at the end are losses with their reason, in the metric and in one line of the log."""
     env = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces", "DAGTRACE_FLUSH_TIMEOUT": "2"}
@@ -208,10 +216,7 @@ def test_what_could_not_be_delivered_is_counted(sink: Sink, tmp_path: Path) -> N
     done = run(tmp_path, code, PYSPARK_SUBMIT_ARGS=args, **env)
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stderr.splitlines() if "spans were lost" in line)
-    deadline = time.monotonic() + 20
-    while not points(sink, LOST, names.DAGTRACE_LOSS_REASON) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    counted = points(sink, LOST, names.DAGTRACE_LOSS_REASON)
+    counted = lost(sink)
     # An application, three queries with at least a job each, another job, and their stages.
     assert set(counted) == {"unreachable"}
     assert counted["unreachable"] >= 1 + 3 + 4 + 4
@@ -225,10 +230,7 @@ def test_spans_that_are_refused_are_counted(sink: Sink, tmp_path: Path) -> None:
     args = submit_args(f"spark.dagtrace.endpoint={sink.url}")
     done = run(tmp_path, PROGRAM + "spark.stop()", PYSPARK_SUBMIT_ARGS=args, **env)
     assert done.returncode == 0, done.stderr
-    deadline = time.monotonic() + 20
-    while not points(sink, LOST, names.DAGTRACE_LOSS_REASON) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    counted = points(sink, LOST, names.DAGTRACE_LOSS_REASON)
+    counted = lost(sink)
     assert set(counted) == {"refused"}
     assert counted["refused"] >= 1 + 3 + 4 + 4
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import and_, func, select, tuple_
 
-from dagtrace.airflow import compat, native, runs
-from dagtrace.airflow.compat import schema
+from dagtrace.airflow import native, runs
+from dagtrace.airflow.compat import schema, states
 from dagtrace.airflow.facts import Run, Try
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.airflow.waits import Change
@@ -62,11 +62,22 @@ def connect(*, once: bool = False) -> Database | None:
     return None if engine is None else Database(engine, scans=once)
 
 
-class Database:
+class Questions:
+    """Asks a database."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+
+    def _all(self, query: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(query))
+
+
+class Database(Questions):
     """The questions the reader asks; each call is one short transaction. ``scans`` allows those without an index."""
 
     def __init__(self, engine: Any, *, scans: bool = False) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self._runs, self._versions = schema.table("dag_run"), schema.table("dag_version")
         self._tries, self._history = schema.table("task_instance"), schema.table("task_instance_history")
         self._pokes, self._serialized = schema.table("task_reschedule"), schema.table("serialized_dag")
@@ -101,7 +112,7 @@ class Database:
     def begun(self, since: datetime) -> set[Key]:
         """Return the runs that began to run, or were cleared, since a moment; the log has an index on its time."""
         log = self._log.c
-        begins = log.event.in_(compat.BEGINS_AGAIN)
+        begins = log.event.in_(states.BEGINS_AGAIN)
         query = select(log.dag_id, log.run_id).where(log.dttm >= since, begins).distinct()
         return {(row.dag_id, row.run_id) for row in self._all(query.limit(_MOST_BEGUN)) if row.run_id is not None}
 
@@ -148,32 +159,32 @@ class Database:
         for ((dag_id, run_id), row), first in found.items():
             started = select(func.min(log.dttm)).where(
                 *(log.dag_id == dag_id, log.task_id == row.task_id, log.run_id == run_id),
-                *(log.map_index == row.map_index, log.try_number == row.try_number, log.event == compat.RUNNING),
+                *(log.map_index == row.map_index, log.try_number == row.try_number, log.event == states.RUNNING),
             )
             known = [first, *(moment for (moment,) in self._all(started) if moment is not None)]
             found[(dag_id, run_id), row] = min(known)
         return found
 
     def changes_of(self, tries: Iterable[tuple[Key, Try]]) -> dict[tuple[Key, Try], list[Change]]:
-        """Return what tries went through after their start, as far as this version keeps it: see `compat.WAITS`."""
+        """Return what tries went through after their start, as far as this version keeps it: see `states.WAITS`."""
         log, found = self._log.c, dict[tuple[Key, Try], list[Change]]()
         columns = (log.dag_id, log.task_id, log.run_id, log.map_index, log.try_number)
         for chunk in chunks(tries):
             keys = {(key[0], row.task_id, key[1], row.map_index, row.try_number): (key, row) for key, row in chunk}
-            query = select(*columns, log.event, log.dttm).where(tuple_(*columns).in_(keys), log.event.in_(compat.WAITS))
+            query = select(*columns, log.event, log.dttm).where(tuple_(*columns).in_(keys), log.event.in_(states.WAITS))
             for *name, event, at in self._all(query):
                 found.setdefault(keys[tuple(name)], []).append(Change(event, at))
-            if not compat.LOGS_WAITS and found:
+            if not states.LOGS_WAITS and found:
                 columns_of, pokes = schema.poke_columns(self._pokes), {schema.poke_key(*one): one for one in chunk}
                 query = select(*columns_of, self._pokes.c.end_date).where(tuple_(*columns_of).in_(pokes))
                 for *name, at in self._all(query):
-                    found.setdefault(pokes[tuple(name)], []).append(Change(compat.BETWEEN_POKES, at))
+                    found.setdefault(pokes[tuple(name)], []).append(Change(states.BETWEEN_POKES, at))
         return {one: sorted(changes, key=lambda change: change.at) for one, changes in found.items()}
 
     def at_work(self, keys: Iterable[Key], before: datetime) -> Iterator[tuple[Key, Try]]:
         """Yield the tries of these runs that began before a moment and have not ended."""
         tries = self._tries.c
-        begun = and_(tries.state.in_(compat.AT_WORK), tries.start_date <= before)
+        begun = and_(tries.state.in_(states.AT_WORK), tries.start_date <= before)
         query = select(*self._columns_of(self._tries)).where(begun)
         for chunk in chunks(keys):
             for row in self._all(query.where(tuple_(tries.dag_id, tries.run_id).in_(chunk))):
@@ -186,10 +197,6 @@ class Database:
             tries.dag_id == key[0], tries.run_id == key[1], tries.state.in_(("running", "restarting"))
         )
         return bool(self._all(query.limit(1)))
-
-    def _all(self, query: Any) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(query))
 
     def describe(self, run: Run) -> tuple[str | None, tuple[str, ...]]:
         """Return the owners and the sorted tags of a run's DAG."""
@@ -237,10 +244,10 @@ class Database:
 
     def _tries_where(self, condition: Callable[[Any], Any]) -> Iterator[tuple[Key, Try]]:
         seen: set[tuple[Instance, int]] = set()
-        states = (*compat.FINAL_STATES, compat.BETWEEN_POKES)
+        wanted = (*states.FINAL_STATES, states.BETWEEN_POKES)
         for table in (self._history, self._tries):
             query = select(*self._columns_of(table))
-            for row in self._all(query.where(condition(table.c), table.c.state.in_(states))):
+            for row in self._all(query.where(condition(table.c), table.c.state.in_(wanted))):
                 unique = ((row.dag_id, row.run_id, row.task_id, row.map_index), row.try_number)
                 if unique not in seen:
                     seen.add(unique)

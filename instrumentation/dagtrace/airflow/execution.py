@@ -18,6 +18,7 @@ from opentelemetry import trace
 
 from dagtrace import identity, submit, telemetry
 from dagtrace.airflow import compat, dag_test, handover, native, pulls, runs
+from dagtrace.airflow.compat import states
 from dagtrace.airflow.current import CurrentSpan, attach
 from dagtrace.airflow.failures import (
     Failure,
@@ -91,7 +92,7 @@ class Execution:
         self._environment.restore()
         self._failure = failure_of(error, self._end_ns)
         self._terminated = is_termination(error)
-        if getattr(state, "value", state) in compat.FAILED_STATES:
+        if getattr(state, "value", state) in states.FAILED_STATES:
             self._failure = Failure("the run could not be triggered, or failed", (), failed("failed"))
 
     def tell(self, error: BaseException | None) -> None:

@@ -262,7 +262,7 @@ def run_span(
                 names.AIRFLOW_DAG_RUN_RUN_AFTER: run.run_after,
                 names.AIRFLOW_DAG_RUN_QUEUED_AT: run.queued_at,
                 names.AIRFLOW_DAG_RUN_START_DATE: run.start_date,
-                names.AIRFLOW_DAG_RUN_SCHEDULE_DELAY: _schedule_delay(run),
+                names.AIRFLOW_DAG_RUN_SCHEDULE_DELAY: schedule_delay(run),
                 names.AIRFLOW_DAG_RUN_END_DATE: run.end_date,
                 names.AIRFLOW_DAG_RUN_CLEAR_NUMBER: run.clear_number,
                 names.AIRFLOW_DAG_RUN_TRIGGERED_BY: run.triggered_by,
@@ -280,7 +280,7 @@ def run_span(
     )
 
 
-def _schedule_delay(run: Run) -> float | None:
+def schedule_delay(run: Run) -> float | None:
     """Return the seconds from when a run might have started to its start; None of one that was cleared since."""
     if run.start_date is None or run.run_after is None or run.clock_ns is not None or run.clear_number:
         return None

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dagtrace.airflow import compat, facts
+from dagtrace.airflow import facts
+from dagtrace.airflow.compat import states
 
 
 if TYPE_CHECKING:
@@ -66,16 +67,16 @@ class Followed:
         no state and ends with its last try.
         """
         run = self._run or dataclasses.replace(
-            cleared, start_date=self.start, queued_at=None, clear_number=None, state=compat.RUNNING
+            cleared, start_date=self.start, queued_at=None, clear_number=None, state=states.RUNNING
         )
-        if run.state not in compat.RUN_FINAL_STATES:
+        if run.state not in states.RUN_FINAL_STATES:
             run = dataclasses.replace(run, state="", end_date=None)
         self.run = run
 
     def wants(self, row: Try) -> bool:
         """Take note of a try; return whether it is one to tell now, which it is until it is in ``told``."""
         span_id = row.span_id(self.run.who)
-        if row.state == compat.BETWEEN_POKES:
+        if row.state == states.BETWEEN_POKES:
             if row.start_date is not None:
                 self._first.setdefault(span_id, row.start_date)
             return False

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat
+from dagtrace.airflow.compat import states
 from dagtrace.options import options
 from dagtrace.record import Point, Value
 from dagtrace.semconv import attributes as names
@@ -121,8 +121,8 @@ def of_runs(runs: Iterable[Run], now: datetime) -> dict[Level, float]:
     """Return how many runs of each DAG are queued and running, and the age of the oldest."""
     found: defaultdict[Level, float] = defaultdict(float)
     for run in runs:
-        since = run.start_date if run.state == compat.RUNNING else run.queued_at or run.created_at
-        if run.state in compat.RUN_FINAL_STATES or since is None:
+        since = run.start_date if run.state == states.RUNNING else run.queued_at or run.created_at
+        if run.state in states.RUN_FINAL_STATES or since is None:
             continue
         labels = ((names.AIRFLOW_DAG_ID, run.dag_id), (names.AIRFLOW_DAG_RUN_STATE, run.state))
         found[metrics.AIRFLOW_DAG_RUN_ACTIVE, labels] += 1

@@ -12,8 +12,8 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from dagtrace.airflow import compat, facts
-from dagtrace.airflow.compat import schema
+from dagtrace.airflow import facts
+from dagtrace.airflow.compat import schema, states
 from dagtrace.airflow.references import Reference, TaskReferences
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.masking import redact
@@ -93,7 +93,7 @@ class Linker:
         self, run: facts.Run, row: facts.Try, xcom: XCom, *, named: bool
     ) -> Iterator[tuple[XCom, RunIdentity, bool]]:
         """Yield the XCom with the generation of the try that left it, if that try ended before this one pulled."""
-        over = xcom.state in compat.FINAL_STATES and xcom.start_date is not None
+        over = xcom.state in states.FINAL_STATES and xcom.start_date is not None
         if over and (row.end_date is None or xcom.start_date <= row.end_date):  # type: ignore[operator]
             who = self._generation(run, xcom.end_date)
             if who is not None:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtrace.airflow import compat, handover, runs, supervisor
+from dagtrace.airflow.compat import states
 from dagtrace.airflow.ends import End
 from dagtrace.telemetry.guard import guarded
 
@@ -56,7 +57,7 @@ def around_terminate(wrapped: Callable[..., Any], instance: Any, args: tuple[Any
 @guarded
 def _note_state(runner: Any) -> None:
     child: _Child | None = getattr(runner, "_dagtrace", None)
-    if child is not None and runner.process is not None and runner._task_instance.state != compat.RUNNING:
+    if child is not None and runner.process is not None and runner._task_instance.state != states.RUNNING:
         child.note.unwanted()
 
 

@@ -25,9 +25,8 @@ _UNTIMELY = "backfill"
 def of_run(run: Run) -> list[Point]:
     """Return the measurements of a run that reached a final state."""
     points = facts.run_points(run)
-    timely = run.run_type != _UNTIMELY and not run.clear_number and run.clock_ns is None
-    if points and timely and run.start_date is not None and run.run_after is not None:
-        delay = max(0.0, (run.start_date - run.run_after).total_seconds())
+    delay = None if run.run_type == _UNTIMELY else facts.schedule_delay(run)
+    if points and delay is not None:
         points.append(Point(metrics.AIRFLOW_DAG_RUN_SCHEDULE_DELAY, delay, points[0].attributes))
     return points
 

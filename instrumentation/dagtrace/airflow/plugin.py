@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dagtrace.airflow import compat
+from dagtrace.airflow.compat import states, ui
 from dagtrace.options import options
 from dagtrace.telemetry.guard import guarded
 
@@ -36,7 +36,7 @@ def url_of(dag_id: str, run_id: str) -> str:
     run = _run(dag_id, run_id)
     if run is None:
         raise NoTraceError("There is no such run.")
-    if run.triggered_by == compat.TEST_TRIGGER:
+    if run.triggered_by == states.TEST_TRIGGER:
         raise NoTraceError(
             "This is a run of dag.test(): the process that made it has the trace, under an id of its own."
         )
@@ -89,7 +89,7 @@ def make(base: type[Any]) -> type[Any]:
 
 def _views() -> list[dict[str, str]]:
     """Return the tabs. Paths are relative, as the UI's own: an API server may be reached below some other path."""
-    if not compat.HAS_VIEWS:
+    if not ui.HAS_VIEWS:
         return []
     path = f"{PREFIX.removeprefix('/')}/run/{{DAG_ID}}/{{RUN_ID}}"
     return [
@@ -105,7 +105,7 @@ def _views() -> list[dict[str, str]]:
 
 @guarded
 def _apps() -> list[dict[str, Any]]:
-    if not compat.HAS_VIEWS:
+    if not ui.HAS_VIEWS:
         return []
     from dagtrace.airflow.trace_page import app
 

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagtrace import telemetry
-from dagtrace.airflow import compat, dag_test, explained, facts, measurements, native, waits
+from dagtrace.airflow import dag_test, explained, facts, measurements, native, waits
 from dagtrace.airflow.carriers import Carriers
 from dagtrace.airflow.checkpoints import Checkpoints
+from dagtrace.airflow.compat import states
 from dagtrace.airflow.dag_versions import DagVersions
 from dagtrace.airflow.followed import Followed
 from dagtrace.airflow.remembered import Remembered
@@ -101,7 +102,7 @@ class Reader:
                 self.linker.seek(runs)
         self._begin_counting(runs.values())
         # A run that is queued has no tries of its own yet: those it has are its last generation's.
-        running = [key for key, run in runs.items() if run.state == compat.RUNNING]
+        running = [key for key, run in runs.items() if run.state == states.RUNNING]
         self._tell_tries(self._database.tries([key for key in running if not self._open[key].read]))
         self._tell_changed([key for key in running if self._open[key].read])
         for key in running:
@@ -109,7 +110,7 @@ class Reader:
         with guard("telling what has started"):
             self._started.look({key: self._open[key] for key in running})
         for key, run in runs.items():
-            if run.state in compat.RUN_FINAL_STATES:
+            if run.state in states.RUN_FINAL_STATES:
                 self._finish(key)
         self._last_id = max([self._last_id, *(number for number, _ in found)])
         self._looked = now
@@ -157,7 +158,7 @@ class Reader:
             self._tell_run(key)
 
     def _concerns_us(self, run: Run) -> bool:
-        return run.triggered_by != compat.TEST_TRIGGER and options().traces(run.dag_id)
+        return run.triggered_by != states.TEST_TRIGGER and options().traces(run.dag_id)
 
     def _follow(self, key: Key, run: Run) -> None:
         """Take note of a run as it is now; where it was cleared since the last look, tell the generation before."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagtrace import identity, telemetry
 from dagtrace.airflow import compat, ends, handover
+from dagtrace.airflow.compat import states
 from dagtrace.airflow.failures import points
 from dagtrace.airflow.remembered import Remembered
 from dagtrace.semconv import attributes as names
@@ -83,7 +84,7 @@ def tell(process: Any, run: RunIdentity, start_ns: int, end_ns: int) -> None:
         start_ns,
         min(end_ns, known.reported_ns or end_ns),
         int(process._exit_code or 0),
-        reported=getattr(state, "value", state) in compat.FAILED_STATES,
+        reported=getattr(state, "value", state) in states.FAILED_STATES,
         unwanted=known.unwanted,
     )
     coordinator = _coordinator(process.ti)

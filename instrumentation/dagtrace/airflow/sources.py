@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, false, func, or_, select, tuple_
 
 from dagtrace.airflow.compat import schema
-from dagtrace.airflow.database import chunks, text_of
+from dagtrace.airflow.database import Questions, chunks, text_of
 
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class Triggered(NamedTuple):
     triggered_run_id: str
 
 
-class Sources:
+class Sources(Questions):
     """The questions; each call is one short transaction."""
 
     def __init__(self, engine: Any) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._tries, self._history = schema.table("task_instance"), schema.table("task_instance_history")
         self._xcoms, self._rendered = schema.table("xcom"), schema.table("rendered_task_instance_fields")
         self._consumed, self._events, self._assets = map(schema.table, schema.ASSETS)
@@ -139,7 +139,7 @@ class Sources:
         """Return size and type by primary key (run's number, task, map index, key); the values stay where they are."""
         table = self._xcoms.c
         primary = (table.dag_run_id, table.task_id, table.map_index, table.key)
-        size, first = (f(table.value, self._engine.dialect.name) for f in (schema.xcom_size, schema.xcom_first))
+        size, first = (f(table.value, self.engine.dialect.name) for f in (schema.xcom_size, schema.xcom_first))
         query = select(*primary, size.label("size"), first.label("first"))
         found: dict[tuple[int, str, int, str], Measure] = {}
         for chunk in chunks(xcoms):
@@ -201,10 +201,6 @@ class Sources:
             )
             found += [Triggered(*row[:6], triggered_run_id=schema.xcom_value(row.value)) for row in self._all(query)]
         return found
-
-    def _all(self, query: Any) -> list[Any]:
-        with self._engine.connect() as connection:
-            return list(connection.execute(query))
 
 
 def _among(column: Any, indexes: list[int]) -> Any:

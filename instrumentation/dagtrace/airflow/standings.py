@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, func, select
 
-from dagtrace.airflow import compat
-from dagtrace.airflow.compat import schema
-from dagtrace.airflow.database import chunks, text_of
+from dagtrace.airflow.compat import schema, states
+from dagtrace.airflow.database import Questions, chunks, text_of
 
 
 if TYPE_CHECKING:
@@ -69,11 +68,11 @@ class Event(NamedTuple):
     at: datetime
 
 
-class Standings:
+class Standings(Questions):
     """The questions; each call is one short transaction or two."""
 
     def __init__(self, engine: Any) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._runs, self._tries = schema.table("dag_run"), schema.table("task_instance")
         self._dags, self._tags = schema.table("dag"), schema.table("dag_tag")
         self._pools, self._deadlines = schema.table("slot_pool"), schema.deadlines()
@@ -89,7 +88,7 @@ class Standings:
         query = select(*kinds, func.count(), func.sum(tries.pool_slots), *map(func.min, since))
         found: list[Active] = []
         for dag_id, state, pool, count, slots, *moments in self._all(
-            query.where(tries.state.in_(compat.ACTIVE_STATES)).group_by(*kinds)
+            query.where(tries.state.in_(states.ACTIVE_STATES)).group_by(*kinds)
         ):
             name = text_of(state) or ""
             oldest = moments[{"scheduled": 0, "queued": 1}.get(name, 2)]
@@ -176,7 +175,3 @@ class Standings:
         events = self._events.c
         query = select(events.id, self._asset_of, events.timestamp).where(events.id > after).order_by(events.id)
         return [Event(*row) for row in self._all(query.limit(_MOST_EVENTS))]
-
-    def _all(self, query: Any) -> list[Any]:
-        with self._engine.connect() as connection:
-            return list(connection.execute(query))

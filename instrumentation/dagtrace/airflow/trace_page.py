@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from dagtrace.airflow import compat
+from dagtrace.airflow.compat import ui
 from dagtrace.airflow.plugin import NoTraceError, url_of
 from dagtrace.telemetry.guard import guarded
 
@@ -49,7 +49,7 @@ if (link && window.parent !== window) link.addEventListener("click", (event) => 
 def app() -> Any:
     """Return the application to mount below the API server's."""
     found = FastAPI(title="dagtrace", openapi_url=None)
-    found.get("/run/{dag_id}/{run_id:path}", dependencies=[Depends(compat.may_see_run())])(_show)
+    found.get("/run/{dag_id}/{run_id:path}", dependencies=[Depends(ui.may_see_run())])(_show)
     return found
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dagtrace import identity
-from dagtrace.airflow import compat
+from dagtrace.airflow.compat import states
 from dagtrace.record import Event
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import events
@@ -30,10 +30,10 @@ _MOST_EVENTS = 100
 """Events of one try: a sensor may poke for days. Its seconds are all counted."""
 
 _EVENTS = {
-    compat.RUNNING: events.AIRFLOW_TASK_INSTANCE_RESUMED,
-    compat.DEFERRED: events.AIRFLOW_TASK_INSTANCE_DEFERRED,
-    compat.AWAITING_INPUT: events.AIRFLOW_TASK_INSTANCE_DEFERRED,
-    compat.BETWEEN_POKES: events.AIRFLOW_TASK_INSTANCE_RESCHEDULED,
+    states.RUNNING: events.AIRFLOW_TASK_INSTANCE_RESUMED,
+    states.DEFERRED: events.AIRFLOW_TASK_INSTANCE_DEFERRED,
+    states.AWAITING_INPUT: events.AIRFLOW_TASK_INSTANCE_DEFERRED,
+    states.BETWEEN_POKES: events.AIRFLOW_TASK_INSTANCE_RESCHEDULED,
 }
 
 
@@ -63,16 +63,16 @@ def of(row: Try) -> dict[str, Value]:
     once = not may_have_waited(row)  # else both moments are those of the last time
     if once and row.scheduled_at and row.queued_at and row.scheduled_at <= row.queued_at:
         found[names.AIRFLOW_TASK_INSTANCE_SCHEDULED_DURATION] = (row.queued_at - row.scheduled_at).total_seconds()
-    waited = {compat.DEFERRED: 0.0, compat.BETWEEN_POKES: 0.0}
+    waited = {states.DEFERRED: 0.0, states.BETWEEN_POKES: 0.0}
     seen: set[str] = set()
     for state, began, over in _spans(row):
-        kind = compat.DEFERRED if state == compat.AWAITING_INPUT else state
+        kind = states.DEFERRED if state == states.AWAITING_INPUT else state
         if kind in waited:
             waited[kind] += max(0.0, (over - began).total_seconds())
             seen.add(kind)
     for kind, name in (
-        (compat.DEFERRED, names.AIRFLOW_TASK_INSTANCE_DEFERRED_DURATION),
-        (compat.BETWEEN_POKES, names.AIRFLOW_TASK_INSTANCE_RESCHEDULED_DURATION),
+        (states.DEFERRED, names.AIRFLOW_TASK_INSTANCE_DEFERRED_DURATION),
+        (states.BETWEEN_POKES, names.AIRFLOW_TASK_INSTANCE_RESCHEDULED_DURATION),
     ):
         if kind in seen:
             found[name] = round(waited[kind], 6)
@@ -96,7 +96,7 @@ def events_of(row: Try) -> tuple[Event, ...]:
     found = [Event(name, identity.nanoseconds(moment)) for name, moment in before if moment is not None]
     begun = False
     for change in row.changes:
-        if begun or change.state != compat.RUNNING:
+        if begun or change.state != states.RUNNING:
             found.append(Event(_EVENTS[change.state], identity.nanoseconds(change.at)))
         begun = True
     return tuple(found[:_MOST_EVENTS])

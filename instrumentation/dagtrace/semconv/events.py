@@ -31,3 +31,6 @@ SPARK_EXECUTOR_ADDED: Final = "spark.executor.added"
 
 SPARK_EXECUTOR_REMOVED: Final = "spark.executor.removed"
 """An executor went before the application did."""
+
+REMOTE_JOB: Final = "remote_job"
+"""A job was submitted, or its state changed; on its span and on `execute`."""

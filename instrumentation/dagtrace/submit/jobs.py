@@ -19,6 +19,7 @@ from dagtrace.airflow.current import execution
 from dagtrace.masking import redact
 from dagtrace.record import Event, SpanRecord, Value
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import events
 
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def note(fact: Fact, start_ns: int | None = None) -> None:
     if any(before.get(name) != job.attributes.get(name) for name in (names.REMOTE_JOB_ID, names.REMOTE_JOB_STATE)):
         told = {name: value for name, value in job.attributes.items() if name in known or name == names.REMOTE_JOB_ID}
         if len(job.events) < _MOST:
-            job.events.append(Event("remote_job", now, told))
-        span.add_event("remote_job", told, now)
+            job.events.append(Event(events.REMOTE_JOB, now, told))
+        span.add_event(events.REMOTE_JOB, told, now)
     span.set_attributes(job.attributes)
     span.saw(job)
 

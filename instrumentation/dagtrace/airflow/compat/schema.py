@@ -12,7 +12,8 @@ import zlib
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from dagtrace.airflow.compat import TASK_SDK, TEST_TRIGGER, VERSION
+from dagtrace.airflow.compat import TASK_SDK, VERSION
+from dagtrace.airflow.compat.states import TEST_TRIGGER
 
 
 if TYPE_CHECKING:
