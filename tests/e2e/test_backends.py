@@ -183,7 +183,7 @@ def test_sparks_rows_and_bytes_add_up_to_the_files(told: Told) -> None:
     """
     Two drivers, one before and one after the collector's restart, wrote twice what now lies on disk.
 
-    Both wrote the same, so the second's count equals the first's: only the 0 between them tells them apart.
+    Each is a sample of its own, as large as what it wrote: a board can say how much the last one was.
     """
     from pyarrow import parquet
 
@@ -192,7 +192,7 @@ def test_sparks_rows_and_bytes_add_up_to_the_files(told: Told) -> None:
     rows = sum(read(file).num_rows for file in files)
     size = sum(file.stat().st_size for file in files)
     where = 'data_operation="overwrite", spark_application_name="flights-enrich"'
-    count = told.prometheus.counted
+    count = told.prometheus.added
     assert rows > 0
     assert count("data_dataset_rows_total", where=where) == {(): 2 * rows}
     assert count("data_dataset_bytes_total", where=where) == {(): 2 * size}
@@ -218,7 +218,7 @@ def test_overlapping_deltas_all_count(told: Told) -> None:
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(tell, values))
     until(
-        lambda: told.prometheus.counted("driver_work_total") == {(): sum(values)},
+        lambda: told.prometheus.added("driver_work_total") == {(): sum(values)},
         f"the sum is {sum(values)}",
         timeout=30,
     )

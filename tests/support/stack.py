@@ -48,7 +48,7 @@ PORTS = {
 
 PROMETHEUS_FLAGS = (
     "--web.enable-otlp-receiver",
-    "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
+    "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion,otlp-native-delta-ingestion",
 )
 """What ``prometheus.yml`` counts on; ``compose.yaml`` has the same."""
 

@@ -109,6 +109,14 @@ class Prometheus:
         """Return what an expression gives now."""
         return get(f"{self._url}/api/v1/query", query=expression)["data"]["result"]
 
+    def added(self, metric: str, *by: str, where: str = "") -> dict[tuple[str, ...], float]:
+        """Return how much was told in increments in the last day, by labels: each sample is one, so it is exact."""
+        found: dict[tuple[str, ...], float] = {}
+        for series in self.query(f"sum_over_time({metric}{{{where}}}[1d])"):
+            key = tuple(series["metric"].get(label, "") for label in by)
+            found[key] = found.get(key, 0) + float(series["value"][1])
+        return found
+
     def counted(self, metric: str, *by: str, where: str = "") -> dict[tuple[str, ...], float]:
         """
         Return how much was counted in the last day, by labels, exactly: each series' raw samples, added up.
