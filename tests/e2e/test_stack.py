@@ -126,6 +126,23 @@ def test_a_restart_of_the_collector_loses_and_doubles_nothing(tmp_path: Path) ->
         assert [value for _, value in series["values"]] == ["7", "7"]
 
 
+def test_a_killed_collector_keeps_what_it_took(tmp_path: Path) -> None:
+    """With ``gateway.yaml`` a span taken while Jaeger is away is there after the collector was killed."""
+    trace_id = "8b8efff798038103d269b633813fc60c"
+    stack = Stack(tmp_path, ["gateway.yaml"], {name: free_port() for name in PORTS})
+    jaeger = Jaeger(stack.urls["jaeger"])
+    try:
+        stack.start("otelcol")
+        otlp.post(stack.urls["otlp"], "traces", otlp.span(trace_id, "kept", {}))
+        stack.kill("otelcol")
+        stack.start("jaeger")
+        assert jaeger.trace(trace_id) == []
+        stack.start("otelcol")
+        until(lambda: bool(jaeger.trace(trace_id)), "the span is in Jaeger")
+    finally:
+        stack.__exit__()
+
+
 def test_a_vendor_gets_all_with_the_header(tmp_path: Path) -> None:
     """With ``saas.yaml`` spans and metrics go to the one endpoint of the environment, with the header named there."""
     with Sink() as vendor:
