@@ -15,7 +15,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from source import dag, data, health, own, scheduler, spark, task  # noqa: E402 - found by the line above
+from source import dag, data, health, own, scheduler, spark_application, spark_stages, task  # noqa: E402 - found by the line above
 
 
 def files() -> dict[Path, str]:
@@ -24,8 +24,8 @@ def files() -> dict[Path, str]:
         health.board(),
         dag.board(),
         task.board(),
-        spark.application_board(),
-        spark.stages_board(),
+        spark_application.board(),
+        spark_stages.board(),
         data.board(),
         scheduler.board(),
         own.board(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from source.board import AIRFLOW, DAG, Board
 from source.health import AGE, LATE
+from source.links import board_link, trace_search
 from source.panels import (
     BAD,
     FAIR,
@@ -11,12 +12,10 @@ from source.panels import (
     Column,
     Look,
     Query,
-    board_link,
     graph,
     levels,
     one,
     rows,
-    trace_search,
     traces,
 )
 from source.promql import AIRFLOW as HERE

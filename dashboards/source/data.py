@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from source.board import AIRFLOW, Board, Variable
 from source.health import AGE
-from source.panels import BAD, Column, Look, Query, graph, levels, one, rows, trace_search
+from source.links import trace_search
+from source.panels import (
+    BAD,
+    Column,
+    Look,
+    Query,
+    graph,
+    levels,
+    one,
+    rows,
+)
 from source.promql import PAST, by, now, or_zero, series, steps, told
 
 

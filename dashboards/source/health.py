@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source.board import AIRFLOW, Board
+from source.links import board_link, trace_search
 from source.panels import (
     BAD,
     FAIR,
@@ -10,12 +11,10 @@ from source.panels import (
     Column,
     Look,
     Query,
-    board_link,
     graph,
     levels,
     one,
     rows,
-    trace_search,
     traces,
 )
 from source.promql import AIRFLOW as HERE

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from source import links
 
 
 with warnings.catch_warnings():  # "Prefer using dashboardv2": not what files can be provisioned with
@@ -213,21 +214,9 @@ def traces(
     empty: str = "",
 ) -> table.Panel:
     """Return the traces that Jaeger finds, the newest first, each with a link to itself."""
-    panel = table.Panel().with_target(cast("Any", _JaegerSearch(service, operation, tags))).show_header(show_header=True)
+    search: Any = _JaegerSearch(service, operation, tags)
+    panel = table.Panel().with_target(search).show_header(show_header=True)
     return _panel(panel, title, description, Look(nothing="No such trace"), empty, span, 8, JAEGER)
-
-
-def trace_search(service: str, operation: str, tags: str = "") -> str:
-    """Return the address of that search in Grafana's Explore; variables are put in by Grafana."""
-    query = _search(service, operation, tags)
-    pane: dict[str, object] = {"a": {"datasource": "jaeger", "queries": [query], "range": {"from": "${__from}", "to": "${__to}"}}}
-    return "/explore?schemaVersion=1&orgId=1&panes=" + _with_variables(pane)
-
-
-def board_link(uid: str, *kept: str, **variables: str) -> str:
-    """Return the address of another board, with the same time range, variables that are kept, and those given."""
-    parts = [f"${{{name}:queryparam}}" for name in kept] + [f"var-{name}={value}" for name, value in variables.items()]
-    return f"/d/{uid}?" + "&".join(["${__url_time_range}", *parts])
 
 
 def _panel(
@@ -315,18 +304,4 @@ class _JaegerSearch:
         return self
 
     def to_json(self) -> dict[str, object]:
-        return _search(self.service, self.operation, self.tags)
-
-
-def _search(service: str, operation: str, tags: str) -> dict[str, object]:
-    found: dict[str, object] = {"refId": "A", "datasource": {"type": "jaeger", "uid": "jaeger"}, "queryType": "search"}
-    return {**found, "service": service, "operation": operation, "tags": tags, "limit": 20}
-
-
-def _with_variables(pane: dict[str, object]) -> str:
-    """Return JSON for an address: all of it is escaped but ``${...}``, which Grafana looks for."""
-    import json
-    import re
-
-    parts = re.split(r"(\$\{[^}]+\}|\$[a-z]+)", json.dumps(pane, separators=(",", ":")))
-    return "".join(part if part.startswith("$") else quote(part, safe="") for part in parts)
+        return links.search(self.service, self.operation, self.tags)
