@@ -36,7 +36,7 @@ final class Meter {
     for (Metrics.Source source : Metrics.SOURCES) {
       if (!source.span.equals(kind)) continue;
       Number value = source.attribute.isEmpty() ? (span.end - span.start) / 1e3 : of.numbers.get(source.attribute);
-      if (value == null || (value.doubleValue() == 0 && !source.histogram)) continue;
+      if (value == null) continue; // nobody counted; a count of 0 is one
       Attributes attributes = new Attributes().text(Names.SPARK_APPLICATION_NAME, span.application.appName);
       if (source.outcome) attributes.text(Names.SPARK_OUTCOME, span.failure != null ? "failure" : span.cancelled ? "cancelled" : "success");
       if (!source.key.isEmpty()) attributes.text(source.key, source.value);
