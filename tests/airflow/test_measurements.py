@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dagtrace.airflow import measurements
+from dagtrace.airflow import facts, measurements
 from dagtrace.airflow.facts import Run, Try
 
 
@@ -93,3 +93,14 @@ def test_other_tries(changes: dict[str, Any], less: set[str], more: set[str]) ->
 def test_the_schedule_delay(changes: dict[str, Any], delay: float | None) -> None:
     """It is what the scheduler is to answer for: not a backfill's, which is late by intention, nor a cleared run's."""
     assert values(measurements.of_run(replace(RUN, **changes))).get("schedule_delay") == delay
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_each_measurement_leads_to_its_span(sampled: bool) -> None:  # noqa: FBT001
+    """All that is measured of a try is of the span that is told of it, and of a run of the root; zeros are of none."""
+    found = {point.span for point in measurements.of_try(RUN, replace(TRY, try_number=2), sampled=sampled)}
+    assert found == {facts.try_span(RUN, replace(TRY, try_number=2), sampled=sampled).context}
+    found = {point.span for point in measurements.of_run(RUN, sampled=sampled)}
+    assert found == {facts.run_span(RUN, sampled=sampled).context}
+    zeros = (*measurements.nothing_of_runs("d", "manual"), *measurements.nothing_of_tries("d", "t", "Bash"))
+    assert {point.span for point in zeros} == {None}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import events, metrics
 from dagtrace.spark import records
@@ -79,7 +80,7 @@ def test_an_exception_is_masked() -> None:
 
 
 def test_a_stage_counts() -> None:
-    """A stage gives its duration in seconds and what was counted, 0 too, under the application's name."""
+    """A stage gives its duration in seconds and what was counted, 0 too, under the application's name: of its span."""
     made = {
         (p.metric.name, p.attributes.get(names.SPARK_TASK_OUTCOME) or p.attributes.get(names.SPARK_SPILL_MEDIUM)): p
         for p in records.points(records.read(line()))
@@ -97,6 +98,9 @@ def test_a_stage_counts() -> None:
     assert duration.metric is metrics.SPARK_STAGE_DURATION
     assert duration.attributes == {names.SPARK_APPLICATION_NAME: "app", names.SPARK_OUTCOME: "success"}
     assert records.points(records.read(line("spark.job"))) == []
+    assert {point.span for point in made.values()} == {SpanContext(7, 8)}
+    unsampled = records.points(records.unsampled(records.read(line())))
+    assert {point.span for point in unsampled} == {SpanContext(7, 8, sampled=False)}
 
 
 @pytest.mark.parametrize(

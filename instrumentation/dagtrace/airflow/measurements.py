@@ -22,28 +22,28 @@ _UNTIMELY = "backfill"
 """Type of runs that are late by intention."""
 
 
-def of_run(run: Run) -> list[Point]:
-    """Return the measurements of a run that reached a final state."""
-    points = facts.run_points(run)
+def of_run(run: Run, *, sampled: bool = True) -> list[Point]:
+    """Return the measurements of a run that reached a final state, each with its span as exemplar."""
+    points = facts.run_points(run, sampled=sampled)
     delay = None if run.run_type == _UNTIMELY else facts.schedule_delay(run)
     if points and delay is not None:
-        points.append(Point(metrics.AIRFLOW_DAG_RUN_SCHEDULE_DELAY, delay, points[0].attributes))
+        points.append(Point(metrics.AIRFLOW_DAG_RUN_SCHEDULE_DELAY, delay, points[0].attributes, points[0].span))
     return points
 
 
-def of_try(run: Run, row: Try) -> list[Point]:
-    """Return the measurements of a try that reached a final state."""
-    points = facts.try_points(run, row)
-    labels = points[0].attributes
+def of_try(run: Run, row: Try, *, sampled: bool = True) -> list[Point]:
+    """Return the measurements of a try that reached a final state, each with its span as exemplar."""
+    points = facts.try_points(run, row, sampled=sampled)
+    labels, span = points[0].attributes, points[0].span
     task = _without_state(labels)
     if row.queued_at and row.start_date and row.queued_at <= row.start_date:
         waited = (row.start_date - row.queued_at).total_seconds()
-        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_QUEUED_DURATION, waited, labels))
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_QUEUED_DURATION, waited, labels, span))
     if row.try_number > 1:
-        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_RETRIES, 1, task))
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_RETRIES, 1, task, span))
     if row.state == "failed" and row.start_date and row.end_date:
         wasted = max(0.0, (row.end_date - row.start_date).total_seconds())
-        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_WASTED_TIME, wasted, task))
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_WASTED_TIME, wasted, task, span))
     return points
 
 

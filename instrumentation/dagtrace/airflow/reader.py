@@ -229,7 +229,7 @@ class Reader:
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
-            self.checkpoints.measure(*measurements.of_try(run, row))
+            self.checkpoints.measure(*measurements.of_try(run, row, sampled=run.who.sampled))
 
     def _begun_of(self, new: list[tuple[Key, Try]], pokes: Mapping[tuple[Key, Try], datetime]) -> list[tuple[Key, Try]]:
         """Return these tries with the start of their first poke, however that is known."""
@@ -308,7 +308,7 @@ class Reader:
             end_ns = followed.last_end_ns
             record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
             telemetry.tell(self._explained(record, followed, rows))
-        self.checkpoints.measure(*measurements.of_run(run))
+        self.checkpoints.measure(*measurements.of_run(run, sampled=run.who.sampled))
         if self.gauges is not None:
             self.gauges.ended(run)
         del self._open[key]

@@ -101,7 +101,7 @@ def _points(record: SpanRecord, kind: str, found: Attributes) -> list[Point]:
             application = {names.SPARK_APPLICATION_NAME: record.attributes.get(names.SPARK_APPLICATION_NAME, "")}
             outcome = {names.SPARK_OUTCOME: _outcome(record)} if names.SPARK_OUTCOME in metric.attributes else {}
             own = _bounded({key: found[key] for key in metric.attributes if key in found})
-            made.append(Point(metric, value, {**own, **application, **outcome, **dict(more)}))
+            made.append(Point(metric, value, {**own, **application, **outcome, **dict(more)}, record.context))
     return made
 
 
