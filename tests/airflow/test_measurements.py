@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dagtrace.airflow import facts, measurements
+from dagtrace.airflow.critical_path import CriticalPath, Step
 from dagtrace.airflow.facts import Run, Try
 
 
@@ -104,3 +105,24 @@ def test_each_measurement_leads_to_its_span(sampled: bool) -> None:  # noqa: FBT
     assert found == {facts.run_span(RUN, sampled=sampled).context}
     zeros = (*measurements.nothing_of_runs("d", "manual"), *measurements.nothing_of_tries("d", "t", "Bash"))
     assert {point.span for point in zeros} == {None}
+
+
+A_PATH = CriticalPath((Step("a", 0, 1, 1, 4), Step("b", -1, 1, 5, 6), Step("a", 3, 1, 6.5, 8)), 5.5, 2.5, {})
+
+
+def test_a_path_is_counted_by_task() -> None:
+    """Seconds of a task's tries on it are added up, whatever their map index; those between are the DAG's."""
+    points = measurements.of_path(RUN, A_PATH)
+    assert [(p.metric.name, p.value, tuple(p.attributes.values())) for p in points] == [
+        ("airflow.critical_path.time", 4.5, ("d", "a")),
+        ("airflow.critical_path.time", 1, ("d", "b")),
+        ("airflow.critical_path.waiting_time", 2.5, ("d",)),
+    ]
+    assert {p.span for p in points} == {facts.run_span(RUN).context}
+    assert all(tuple(p.attributes) == p.metric.attributes for p in points)
+
+
+@pytest.mark.parametrize(("run", "path"), [(RUN, None), (replace(RUN, state=""), A_PATH)], ids=["no path", "no end"])
+def test_a_path_that_is_not_known(run: Run, path: CriticalPath | None) -> None:
+    """A run without a path, or whose end nobody saw, has no seconds on one."""
+    assert measurements.of_path(run, path) == []
