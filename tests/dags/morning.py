@@ -17,7 +17,7 @@ def applications() -> None:
     """Ten short Spark applications, and what Spark itself says they did."""
 
     @task
-    def application(number: int, run_id: str = "") -> dict[str, int]:
+    def application(number: int, run_id: str | None = None) -> dict[str, int]:
         from pyspark.sql import SparkSession
 
         spark = (

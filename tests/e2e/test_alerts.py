@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.real, pytest.mark.backends]
 
-DAG, ALERT = "deliveries", "AirflowRunFailed"
+DAG, ALERT = "deliveries", "DagRunFailed"
 
 
 @pytest.fixture(scope="module")
