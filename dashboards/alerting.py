@@ -1,9 +1,10 @@
 """
 The alerts of ``rules/*.yml`` as Grafana takes them from a file, for those who let Grafana alert and not Alertmanager.
 
-``python dashboards/alerting.py`` writes ``grafana/alerting/dagtrace.yaml``. The expressions are the same and read what
-Prometheus records, so Prometheus must load ``rules/*.yml`` in any case. Grafana expands ``$NAME`` in such files: every
-``$`` of ours is doubled, and ``${DAGTRACE_JAEGER_URL}`` is read from Grafana's environment.
+``python dashboards/alerting.py`` writes ``grafana/alerting/dagtrace.yaml``, and the table in ``docs/alerts.md``. The
+expressions are the same and read what Prometheus records, so Prometheus must load ``rules/*.yml`` in any case. Grafana
+expands ``$NAME`` in such files: every ``$`` of ours is doubled, and ``${DAGTRACE_JAEGER_URL}`` is read from Grafana's
+environment.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 RULES = tuple(sorted((HERE / "rules").glob("*.yml")))
 OUTPUT = HERE / "grafana" / "alerting" / "dagtrace.yaml"
+DOCS = HERE.parent / "docs" / "alerts.md"
 
 _INTERVAL = "30s"
 """Grafana wants a multiple of ten seconds."""
@@ -106,6 +108,29 @@ def _template(value: str) -> str:
     return value.replace("$", "$$").replace(traces, "${DAGTRACE_JAEGER_URL}")
 
 
+def documented(page: str, rule_files: Iterable[Path] = RULES) -> str:
+    """Return ``docs/alerts.md`` with the table of the alerts as they are now, between the two marks that it has."""
+    rules = promql.rules(rule_files)
+    numbers = {rule.name: rule.expr.removeprefix("vector(").removesuffix(")") for rule in rules}
+    lines = ["| alert | severity | says | numbers |", "|---|---|---|---|"]
+    for rule in rules:
+        if rule.is_alert:
+            severity = re.sub(r'\{\{ or \$labels\.severity "(\w+)" \}\}', r"\1", rule.labels["severity"])
+            says = re.sub(r"\{\{ \$labels\.(\w+) \}\}", _plain, rule.annotations["summary"])
+            used = sorted(name for name in promql.names(rule.expr) if name.startswith("threshold:"))
+            told = ", ".join(f"`{name.removeprefix('threshold:')}` {numbers[name]}" for name in used)
+            lines.append(f"| `{rule.name}` | {severity} | {says} | {told} |")
+    before, mark, rest = page.partition("<!-- alerts: written by dashboards/alerting.py -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    return "".join((before, mark, "\n".join(lines), "\n", end, after))
+
+
+def _plain(label: re.Match[str]) -> str:
+    words = re.sub(r"^(airflow|spark|data)_", "", label[1]).replace("_", " ").replace("dag id", "DAG")
+    return f"*{words.removesuffix(' name').removesuffix(' id').removesuffix(' path')}*"
+
+
 if __name__ == "__main__":
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(text(), encoding="utf-8")
+    DOCS.write_text(documented(DOCS.read_text(encoding="utf-8")), encoding="utf-8")

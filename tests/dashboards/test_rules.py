@@ -152,6 +152,13 @@ def test_grafanas_alerts_are_those_of_the_rules() -> None:
     assert alerting.OUTPUT.read_text(encoding="utf-8") == alerting.text()
 
 
+def test_the_page_has_all_alerts() -> None:
+    """The table in ``docs/alerts.md`` is written out of the rules."""
+    page = alerting.DOCS.read_text(encoding="utf-8")
+    assert page == alerting.documented(page)
+    assert all(f"| `{name}` |" in page for name in ALERTS)
+
+
 def test_grafana_is_given_its_own_words() -> None:
     """Dollars are doubled, but for the variable that Grafana is to expand; values and labels are Grafana's."""
     given = alerting.provisioning(FILES)
@@ -215,15 +222,36 @@ class TestRealPrograms:
             if start < 0:
                 continue
             end = original.index("annotations:", start)
+            tests = _small_tests(tmp_path / "rules" / "tests", file, alert.name)
+            (tmp_path / "rules" / f"{file}.yml").write_text(original)
+            assert _ask("promtool", "test", "rules", *tests).returncode == 0
             for found in re.finditer(r" (<=|>=|==|<|>) ", original[start:end]):
                 turned = {"<": ">", ">": "<", "<=": ">", ">=": "<", "==": "!="}[found[1]]
                 at = start + found.start(1)
                 changed = original[:at] + turned + original[at + len(found[1]) :]
                 (tmp_path / "rules" / f"{file}.yml").write_text(changed)
-                tests = _small_tests(tmp_path / "rules" / "tests", file, alert.name)
                 if _ask("promtool", "test", "rules", *tests).returncode == 0:
                     unnoticed.append(f"{alert.name}: {found[0]} at {found.start()}")
         assert unnoticed == []
+
+    @pytest.mark.parametrize("file", ["airflow", "airflow_history", "data", "spark", "telemetry", "blind"])
+    def test_every_template_expands(self, file: str, tmp_path: Path) -> None:
+        """What promtool says of alerts that nobody expected: their texts as they would be sent, without any error."""
+        shutil.copytree(DASHBOARDS / "rules", tmp_path / "rules")
+        path = tmp_path / "rules" / "tests" / f"{file}.yml"
+        document: dict[str, Any] = yaml.safe_load(path.read_text())
+        expected: set[str] = set()
+        for test in document["tests"]:
+            fire = [ask for ask in test.pop("promql_expr_test") if ask.get("exp_samples")]
+            at = {(name, ask["eval_time"]) for ask in fire for name in ALERTS if f'"{name}"' in ask["expr"]}
+            expected |= {name for name, _ in at}
+            test["alert_rule_test"] = [{"alertname": name, "eval_time": time, "exp_alerts": []} for name, time in at]
+            test["external_labels"] = {"traces": "http://jaeger"}
+        path.write_text(yaml.safe_dump(document))
+        said = _ask("promtool", "test", "rules", path)
+        texts = said.stdout + said.stderr
+        assert {name for name in expected if f"alertname: {name}," in texts} == expected
+        assert re.findall(r"<error|\{\{|<no value>|%!", texts) == []
 
     @pytest.mark.parametrize(
         ("labels", "receiver"),
