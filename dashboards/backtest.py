@@ -6,8 +6,8 @@ its ``for``, and prints how often it would have fired, for whom, when and how lo
 rules, ``--alert DagRunLate`` one alone.
 
 What the alerts read of recording rules is replaced by how it is recorded, so that a rule can be tried on data that is
-older than the rule; a range of it becomes a subquery with a step of ``--resolution``. That costs Prometheus time: a day
-of one DAG takes about a second, for histories of 14 days more. ``--recorded`` reads what was recorded instead.
+older than the rule; a range of it becomes a subquery with a step of ``--resolution``. That costs Prometheus time: of
+1,000 DAGs, an hour in steps of five minutes took 3 s. ``--recorded`` reads what was recorded instead.
 """
 
 from __future__ import annotations

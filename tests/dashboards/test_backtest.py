@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-import backtest
-import promql
 import pytest
 
+import backtest
+import promql
 from support import backends
 
 

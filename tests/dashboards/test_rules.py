@@ -7,11 +7,11 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-import alerting
-import promql
 import pytest
 import yaml
 
+import alerting
+import promql
 from dagtrace.semconv import metrics
 from support import backends
 from support.backends import CONFIG, ROOT
