@@ -6,12 +6,14 @@ Draw a Grafana board's JSON with real query results to a PNG, in Grafana's own c
 Wants Node 20 and npm (the first time, and after a change in ``draw/``: a minute), ``chromium`` and ``chromedriver``.
 ``draw/README.md`` has the shape of the results and what is not Grafana's.
 """
+# ruff: noqa: INP001  # a program, not a package
 
 from __future__ import annotations
 
 import argparse
 import base64
 import contextlib
+import fcntl
 import functools
 import hashlib
 import http.server
@@ -30,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator
 
 SOURCE = Path(__file__).parent / "draw"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagtrace" / "draw"
@@ -45,27 +47,22 @@ class DrawError(Exception):
 def page() -> Path:
     """Return the folder of the built page; build it where it is missing, in the cache and never in the tree."""
     installed = CACHE / _digest([SOURCE / "package.json", SOURCE / "package-lock.json"])
-    sources = [path for path in sorted(SOURCE.rglob("*")) if path.is_file() and "node_modules" not in path.parts]
+    sources = [SOURCE / "index.html", SOURCE / "vite.config.js", *sorted((SOURCE / "src").iterdir())]
     built = installed / f"page-{_digest(sources)}"
-    if built.exists():
-        return built
-    if not (installed / "node_modules" / ".package-lock.json").exists():  # npm writes it last
-        installed.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, installed)
-        _npm(installed, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    shutil.copytree(SOURCE, installed, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist"))
-    with tempfile.TemporaryDirectory(dir=installed) as folder:
-        _npm(installed, "run", "build", "--", "--outDir", f"{folder}/page")
-        with contextlib.suppress(OSError):  # somebody else has built the same meanwhile
-            Path(folder, "page").rename(built)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two who draw for the first time build once
+        if not built.exists():
+            _build(installed, built)
     return built
 
 
-def draw(board: Path, results: dict[str, Any], picture: Path, *, width: int = 1600, scale: float = 1) -> None:
+def draw(board: Path, results: dict[str, Any], picture: Path, *, width: int = 1600, scale: float = 1) -> dict[str, Any]:
     """
     Draw a board to a PNG of ``width`` CSS pixels times ``scale``; its height is what the board needs.
 
+    Returns what the page says of itself: ``height`` in CSS pixels, ``empty`` (the panels without data), ``moved`` (those
+    that Grafana would move: they overlap, or leave gaps or the grid) and ``text`` (all that is not drawn in a graph).
     Raises :class:`DrawError` when the page, or one panel of it, throws.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -78,11 +75,25 @@ def draw(board: Path, results: dict[str, Any], picture: Path, *, width: int = 16
             size: dict[str, Any] = {"width": width, "height": 1000, "deviceScaleFactor": scale, "mobile": False}
             _devtools(ask, "Emulation.setDeviceMetricsOverride", size)
             ask("url", url=url)  # anew, in the right width
-            size["height"] = _drawn(ask)["height"]
+            drawn = _drawn(ask)
+            size["height"] = drawn["height"]
             _devtools(ask, "Emulation.setDeviceMetricsOverride", size)
             shot = _devtools(ask, "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
     picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_bytes(base64.b64decode(shot["data"]))
+    return drawn
+
+
+def _build(installed: Path, built: Path) -> None:
+    if not (installed / "node_modules" / ".package-lock.json").exists():  # npm writes it last
+        installed.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(SOURCE / name, installed)
+        _npm(installed, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+    shutil.copytree(SOURCE, installed, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    with tempfile.TemporaryDirectory(dir=installed) as folder:
+        _npm(installed, "run", "build", "--", "--outDir", f"{folder}/page")
+        Path(folder, "page").rename(built)
 
 
 def _digest(paths: list[Path]) -> str:
@@ -93,6 +104,8 @@ def _digest(paths: list[Path]) -> str:
 
 
 def _npm(folder: Path, *arguments: str) -> None:
+    if shutil.which("npm") is None:
+        raise DrawError("no npm (Node 20 or newer brings it)")
     done = subprocess.run(["npm", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DrawError(f"npm {arguments[0]} failed in {folder}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
@@ -104,7 +117,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _served(folder: Path) -> Iterator[str]:
+def _served(folder: Path) -> Generator[str]:
     """Serve on loopback: a page opened as a file may not fetch its neighbours."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -114,12 +127,12 @@ def _served(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _browser(folder: Path) -> Iterator[Any]:
+def _browser(folder: Path) -> Generator[Callable[..., Any]]:
     """Run chromedriver and a window of Chromium; give a function that sends one command of WebDriver's protocol."""
     driver = shutil.which("chromedriver")
     if driver is None:
         raise DrawError("no chromedriver (Debian: apt-get install chromium chromium-driver)")
-    flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb"]
+    flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
     wanted = {"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": flags}}}}
     log = folder / "chromedriver.log"
     with log.open("wb") as sink:
@@ -128,7 +141,11 @@ def _browser(folder: Path) -> Iterator[Any]:
         root = f"http://127.0.0.1:{_port(log)}/session"
         session = f"{root}/{_ask('POST', root, wanted)['sessionId']}"
         try:
-            yield lambda command, **values: _ask("POST", f"{session}/{command}", values)
+
+            def ask(command: str, **values: Any) -> Any:
+                return _ask("POST", f"{session}/{command}", values)
+
+            yield ask
         finally:
             _ask("DELETE", session)
     finally:
@@ -156,11 +173,11 @@ def _ask(method: str, url: str, body: Any = None) -> Any:
         raise DrawError(f"{url}: {error.read().decode(errors='replace')[:2000]}") from None
 
 
-def _devtools(ask: Any, command: str, values: dict[str, Any]) -> Any:
+def _devtools(ask: Callable[..., Any], command: str, values: dict[str, Any]) -> Any:
     return ask("goog/cdp/execute", cmd=command, params=values)
 
 
-def _drawn(ask: Any) -> dict[str, Any]:
+def _drawn(ask: Callable[..., Any]) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         drawn, troubles = ask("execute/sync", script="return [window.drawn, window.troubles]", args=[])
@@ -178,7 +195,7 @@ def main() -> int:
     parser.add_argument("board", type=Path, help="a board's JSON")
     parser.add_argument("results", type=Path, help="its queries' results")
     parser.add_argument("picture", type=Path, help="the PNG")
-    parser.add_argument("--from", dest="start", type=float, metavar="SECONDS", help="of the epoch; the results' otherwise")
+    parser.add_argument("--from", dest="start", type=float, metavar="SECONDS", help="of the epoch")
     parser.add_argument("--to", dest="end", type=float, metavar="SECONDS")
     parser.add_argument("--vars", nargs="*", default=[], metavar="NAME=TEXT", help="what variables show")
     parser.add_argument("--width", type=int, default=1600, metavar="PIXELS")
@@ -191,10 +208,13 @@ def main() -> int:
     results["variables"] = {**results.get("variables", {}), **dict(pair.split("=", 1) for pair in given.vars)}
     results["open"] = given.open
     try:
-        draw(given.board, results, given.picture, width=given.width, scale=given.scale)
+        drawn = draw(given.board, results, given.picture, width=given.width, scale=given.scale)
     except DrawError as error:
         print(error, file=sys.stderr)  # noqa: T201  # a command
         return 1
+    for trouble, panels in (("no data", drawn["empty"]), ("not where the board says", drawn["moved"])):
+        for panel in panels:
+            print(f"{trouble}: {panel}")  # noqa: T201  # as above
     return 0
 
 

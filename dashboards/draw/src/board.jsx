@@ -3,11 +3,11 @@ import { dateTimeFormat } from '@grafana/data';
 import { Icon, PanelChrome, useTheme2 } from '@grafana/ui';
 import { Component } from 'react';
 
+import { COLUMNS } from './layout';
 import { Visual } from './visuals';
 
 const CELL = 30;
 const GAP = 8;
-const COLUMNS = 24;
 const EDGE = 16;
 
 export function Board({ board, panels, variables, from, to, width, note }) {

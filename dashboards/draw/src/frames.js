@@ -1,5 +1,5 @@
 /** Answers of Prometheus and Jaeger become the data frames that Grafana's own data sources would make of them. */
-import { FieldType, toDataFrame } from '@grafana/data';
+import { FieldType, findCommonLabels, getFieldDisplayName, toDataFrame } from '@grafana/data';
 
 /**
  * @param answers what the results file has for one panel: [{refId, type, result}]
@@ -15,10 +15,24 @@ export function toFrames(answers, targets) {
       return [traces(answer)];
     }
     if (tables.includes(answer)) {
-      return answer.result.length ? [table(answer, tables.length > 1)] : [];
+      return [table(answer, tables.length > 1)];
     }
-    return answer.result.map((series) => timeSeries(series, answer, step(answer.result)));
+    const interval = step(answer.result);
+    const frames = answer.result.map((series) => timeSeries(series, answer, interval));
+    return answer.target.legendFormat === '__auto' ? named(frames) : frames;
   });
+}
+
+/** Legend "Auto": of the labels, those that tell the series of one query apart. */
+function named(frames) {
+  const values = frames.map((frame) => frame.fields[1]);
+  const common = frames.length > 1 ? findCommonLabels(values.map(({ labels }) => labels)) : {};
+  values.forEach((field, index) => {
+    if (field.labels.__name__) {
+      field.config.displayNameFromDS = getFieldDisplayName({ ...field }, frames[index], frames, common);
+    }
+  });
+  return frames;
 }
 
 function timeSeries(series, { refId, target }, interval) {

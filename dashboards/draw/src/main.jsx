@@ -8,6 +8,7 @@ import { createRoot } from 'react-dom/client';
 
 import manifest from '../package.json';
 import { Board } from './board';
+import { laidOut } from './layout';
 import { prepare } from './panel';
 import { interpolator, shownVariables } from './variables';
 
@@ -20,9 +21,8 @@ async function draw() {
   await initPluginTranslations('grafana', []); // English is in the components themselves
   const replaceVariables = interpolator(board, results);
   const context = { from, to, replaceVariables, theme };
-  const panels = await Promise.all(
-    opened(board.panels, results.open).map((panel) => prepare(panel, answers[panel.id] ?? [], context))
-  );
+  const { placed, moved } = laidOut(board.panels, results.open);
+  const panels = await Promise.all(placed.map((panel) => prepare(panel, answers[panel.id] ?? [], context)));
   createRoot(document.getElementById('root')).render(
     <ThemeContext.Provider value={theme}>
       <GlobalStyles />
@@ -39,30 +39,17 @@ async function draw() {
     </ThemeContext.Provider>
   );
   await settled();
-  window.drawn = { width: window.innerWidth, height: Math.ceil(document.getElementById('root').scrollHeight) };
+  const name = ({ id, title }) => `${id} ${replaceVariables(title)}`;
+  const root = document.getElementById('root');
+  window.drawn = {
+    height: Math.ceil(root.scrollHeight),
+    empty: panels.filter(({ empty }) => empty).map(({ panel }) => name(panel)),
+    moved: moved.map(name),
+    text: root.innerText,
+  };
 }
 
 const read = async (name) => (await fetch(name)).json();
-
-/** The panels in a closed row are unseen, as in Grafana, unless asked for; then what is below moves down. */
-function opened(panels, open) {
-  const all = [];
-  let down = 0;
-  for (const panel of panels) {
-    const moved = { ...panel, gridPos: { ...panel.gridPos, y: panel.gridPos.y + down } };
-    if (panel.type !== 'row' || !panel.collapsed || !open) {
-      all.push(moved);
-      continue;
-    }
-    const within = panel.panels ?? [];
-    const top = Math.min(...within.map(({ gridPos }) => gridPos.y));
-    const start = moved.gridPos.y + 1;
-    all.push({ ...moved, collapsed: false });
-    all.push(...within.map((one) => ({ ...one, gridPos: { ...one.gridPos, y: one.gridPos.y - top + start } })));
-    down += Math.max(0, ...within.map(({ gridPos }) => gridPos.y + gridPos.h - top));
-  }
-  return all;
-}
 
 /** Fonts are there, icons too, and the page has stopped changing. */
 async function settled() {

@@ -40,6 +40,7 @@ const CUSTOM = {
     scaleDistribution: { type: 'linear' },
   },
 };
+const WORDS = new Set(['row', 'text']);
 const BY_SERIES = new Set(['timeseries', 'barchart', 'state-timeline', 'status-history']);
 
 /** A panel's frames, ready to be drawn, its range of time and the words that tell of a range of its own. */
@@ -58,7 +59,8 @@ export async function prepare(panel, answers, { from, to, replaceVariables, them
   const own = panel.timeFrom ? rangeUtil.describeTimeRange({ from: `now-${panel.timeFrom}`, to: 'now' }) : '';
   const start = panel.timeFrom ? to - rangeUtil.intervalToSeconds(panel.timeFrom) : from;
   const range = { from: dateTime(start * 1000).utc(), to: dateTime(to * 1000).utc() };
-  return { panel, frames, own, timeRange: { ...range, raw: range }, replaceVariables };
+  const empty = !WORDS.has(panel.type) && frames.every((frame) => frame.length === 0);
+  return { panel, frames, empty, own, timeRange: { ...range, raw: range }, replaceVariables };
 }
 
 function transform(transformations, frames, interpolate) {

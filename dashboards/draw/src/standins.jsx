@@ -7,6 +7,8 @@ import { ScrollContainer, VizLegend, useTheme2 } from '@grafana/ui';
 
 const AXIS = 20;
 const LEGEND = 28;
+const HOUR = 3600e3;
+const STEPS = [1 / 60, 1 / 12, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 168]; // hours between two marks
 const NOTE = 'plain stand-in: not in @grafana/ui';
 
 /** Spans of one value, one row for each series. */
@@ -21,7 +23,7 @@ export function StateTimeline({ frames, timeRange, options, width, height }) {
   });
   const names = Math.min(Math.max(...rows.map(({ name }) => name.length * 6.6 + 12)), width * 0.35);
   const plot = width - names;
-  const place = (time) => ((time - from) / (to - from)) * plot;
+  const place = (time) => Math.round(((time - from) / (to - from)) * plot);
   const each = Math.max((height - AXIS - LEGEND) / rows.length, 14);
   const thick = Math.round(each * (options.rowHeight ?? 0.9));
   return (
@@ -45,7 +47,7 @@ export function StateTimeline({ frames, timeRange, options, width, height }) {
                   color: theme.colors.getContrastText(span.color ?? '#000'),
                 }}
               >
-                {place(span.to) - place(span.from) > span.text.length * 6.5 + 6 ? span.text : ''}
+                {place(span.to) - place(span.from) > span.text.length * 7 + 8 ? span.text : ''}
               </div>
             ))}
           </div>
@@ -82,8 +84,12 @@ function row(field, time, frame, frames, [from, to]) {
 
 function Times({ from, to, place, left }) {
   const theme = useTheme2();
-  const format = to - from > 36 * 3600e3 ? 'MM/DD HH:mm' : 'HH:mm';
-  const ticks = Array.from({ length: 7 }, (_, index) => from + ((index + 0.5) / 7) * (to - from));
+  const step = STEPS.find((hours) => (to - from) / (hours * HOUR) <= 10) ?? STEPS.at(-1);
+  const format = step % 24 ? 'HH:mm' : 'MM/DD';
+  const first = Math.ceil(from / (step * HOUR)) * step * HOUR;
+  const ticks = Array.from({ length: 11 }, (_, index) => first + index * step * HOUR).filter(
+    (tick) => place(tick) < place(to) - 18 // half a label
+  );
   return (
     <div style={{ position: 'relative', height: AXIS, left, color: theme.colors.text.secondary }}>
       {ticks.map((tick) => (

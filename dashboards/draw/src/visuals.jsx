@@ -31,15 +31,14 @@ const VISUALS = {
 };
 
 export function Visual(props) {
-  const { panel, frames, height } = props;
+  const { panel, empty, height } = props;
   const Drawn = VISUALS[panel.type];
   if (!Drawn) {
     return <Middle height={height}>Panels of type {panel.type} are not drawn here</Middle>;
   }
-  const empty = frames.every((frame) => frame.length === 0);
-  const saysItself = panel.type === 'text' || (panel.type === 'stat' && panel.fieldConfig?.defaults?.noValue);
-  if (empty && !saysItself) {
-    return <Middle height={height}>{panel.fieldConfig?.defaults?.noValue ?? 'No data'}</Middle>;
+  const noValue = panel.fieldConfig?.defaults?.noValue;
+  if (empty && !(noValue && panel.type === 'stat')) {
+    return <Middle height={height}>{noValue ?? 'No data'}</Middle>;
   }
   return <Drawn {...props} options={panel.options ?? {}} />;
 }
@@ -163,7 +162,7 @@ function Lines({ frames, options, timeRange, width, height }) {
 }
 
 function Rows({ frames, options, panel, timeRange, width, height }) {
-  const shown = frames.find((frame) => frame.length > 0);
+  const shown = frames[options.frameIndex ?? 0] ?? frames[0];
   const data = { ...shown, fields: shown.fields.filter((field) => !hidden(field)) };
   return (
     <TableNG
