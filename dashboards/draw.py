@@ -61,7 +61,7 @@ def draw(board: Path, results: dict[str, Any], picture: Path, *, width: int = 16
     """
     Draw a board to a PNG of ``width`` CSS pixels times ``scale``; its height is what the board needs.
 
-    Returns what the page says of itself: ``height`` in CSS pixels, ``empty`` (the panels without data), ``moved`` (those
+    Returns what the page says of itself: ``height`` in CSS pixels, ``empty`` (panels without data), ``moved`` (those
     that Grafana would move: they overlap, or leave gaps or the grid) and ``text`` (all that is not drawn in a graph).
     Raises :class:`DrawError` when the page, or one panel of it, throws.
     """
