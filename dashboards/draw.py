@@ -71,10 +71,9 @@ def draw(board: Path, results: dict[str, Any], picture: Path, *, width: int = 16
         shutil.copy(board, site / "board.json")
         (site / "results.json").write_text(json.dumps(results), encoding="utf-8")
         with _served(Path(folder)) as url, _browser(Path(folder)) as ask:
-            ask("url", url=url)
             size: dict[str, Any] = {"width": width, "height": 1000, "deviceScaleFactor": scale, "mobile": False}
             _devtools(ask, "Emulation.setDeviceMetricsOverride", size)
-            ask("url", url=url)  # anew, in the right width
+            ask("url", url=url)
             drawn = _drawn(ask)
             size["height"] = drawn["height"]
             _devtools(ask, "Emulation.setDeviceMetricsOverride", size)
@@ -111,6 +110,11 @@ def _npm(folder: Path, *arguments: str) -> None:
         raise DrawError(f"npm {arguments[0]} failed in {folder}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a browser may go while it is answered."""
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
         """Say nothing."""
@@ -120,7 +124,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def _served(folder: Path) -> Generator[str]:
     """Serve on loopback: a page opened as a file may not fetch its neighbours."""
     handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/build/index.html"
         server.shutdown()

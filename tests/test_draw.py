@@ -34,9 +34,10 @@ draw = _load()
 
 
 def _panel(number: int, kind: str, title: str, targets: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    place = {"x": 12 * (number % 2), "y": 8 * (number // 2), "w": 12, "h": 8}
+    # no id, as in the boards: it is the number that Grafana gives
+    place = {"x": 12 * ((number - 1) % 2), "y": 8 * ((number - 1) // 2), "w": 12, "h": 8}
     legend: dict[str, Any] = {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}
-    return {"id": number, "type": kind, "title": title, "gridPos": place, "targets": targets} | (
+    return {"type": kind, "title": title, "gridPos": place, "targets": targets} | (
         {"options": {"legend": legend}} | more
     )
 
@@ -56,10 +57,10 @@ def _board(*panels: dict[str, Any]) -> dict[str, Any]:
 TABLES = [{"refId": "A", "expr": "runs", "format": "table"}, {"refId": "B", "expr": "failed", "format": "table"}]
 NAMES = {"airflow_dag_id": "Pipeline", "Value #A": "Runs", "Value #B": "Failed"}
 BOARD = _board(
-    _panel(0, "stat", "Oldest of $dag", [{"refId": "A"}], fieldConfig={"defaults": {"unit": "s"}, "overrides": []}),
-    _panel(1, "timeseries", "Runs", [{"refId": "A", "legendFormat": "{{airflow_dag_id}} of {{job}}"}]),
+    _panel(1, "stat", "Oldest of $dag", [{"refId": "A"}], fieldConfig={"defaults": {"unit": "s"}, "overrides": []}),
+    _panel(2, "timeseries", "Runs", [{"refId": "A", "legendFormat": "{{airflow_dag_id}} of {{job}}"}]),
     _panel(
-        2,
+        3,
         "table",
         "DAGs",
         TABLES,
@@ -68,9 +69,9 @@ BOARD = _board(
             {"id": "organize", "options": {"excludeByName": {"Time": True, "job": True}, "renameByName": NAMES}},
         ],
     ),
-    _panel(3, "timeseries", "Nothing", [{"refId": "A"}]),
-    _panel(4, "table", "Traces", [{"refId": "A"}]),
-    _panel(5, "state-timeline", "States", [{"refId": "A", "legendFormat": "a task"}])
+    _panel(4, "timeseries", "Nothing", [{"refId": "A"}]),
+    _panel(5, "table", "Traces", [{"refId": "A"}]),
+    _panel(6, "state-timeline", "States", [{"refId": "A", "legendFormat": "a task"}])
     | {"gridPos": {"x": 20, "y": 20, "w": 12, "h": 8}},  # out of the grid, with a gap above
 )
 TRACE: dict[str, Any] = {
@@ -101,14 +102,14 @@ RESULTS: dict[str, Any] = {
     "to": END,
     "variables": {"dag": "flights"},
     "panels": {
-        "0": [{"refId": "A", "type": "vector", "result": [_vector({}, 5423)]}],
-        "1": [{"refId": "A", "type": "matrix", "result": [_matrix({"__name__": "runs"} | FLIGHTS)]}],
-        "2": [
+        "1": [{"refId": "A", "type": "vector", "result": [_vector({}, 5423)]}],
+        "2": [{"refId": "A", "type": "matrix", "result": [_matrix({"__name__": "runs"} | FLIGHTS)]}],
+        "3": [
             {"refId": "A", "type": "vector", "result": [_vector(FLIGHTS, 812)]},
             {"refId": "B", "type": "vector", "result": [_vector(FLIGHTS, 43)]},
         ],
-        "4": [{"refId": "A", "type": "jaeger", "result": [TRACE]}],
-        "5": [{"refId": "A", "type": "matrix", "result": [_matrix({})]}],
+        "5": [{"refId": "A", "type": "jaeger", "result": [TRACE]}],
+        "6": [{"refId": "A", "type": "matrix", "result": [_matrix({})]}],
     },
 }
 
@@ -134,8 +135,8 @@ def test_a_board_is_drawn_as_grafana_would(tmp_path: Path) -> None:
     assert "a task" in lines
     assert "plain stand-in" in text
     assert "not by Grafana" in text
-    assert drawn["empty"] == ["3 Nothing"]
-    assert drawn["moved"] == ["5 States"]
+    assert drawn["empty"] == ["4 Nothing"]
+    assert drawn["moved"] == ["6 States"]
     assert lines.count("No data") == 1
     png = (tmp_path / "board.png").read_bytes()
     assert struct.unpack(">II", png[16:24]) == (1200, drawn["height"])

@@ -2,6 +2,20 @@
 
 export const COLUMNS = 24;
 
+/**
+ * Panels without an id, or with the 0 that the SDK gives rows, get the next free one as in Grafana: in the order of
+ * the file, rows and what is in them counted.
+ */
+export function numbered(panels) {
+  const all = panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
+  let last = Math.max(0, ...all.map(({ id }) => id || 0));
+  const withId = (panel) => ({ ...panel, id: panel.id || (last += 1) });
+  return panels.map((panel) => {
+    const one = withId(panel);
+    return panel.panels ? { ...one, panels: panel.panels.map(withId) } : one;
+  });
+}
+
 /** @returns the panels in their places, and those that the board itself puts elsewhere */
 export function laidOut(panels, open) {
   const wanted = open ? opened(panels) : panels;

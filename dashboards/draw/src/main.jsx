@@ -8,7 +8,7 @@ import { createRoot } from 'react-dom/client';
 
 import manifest from '../package.json';
 import { Board } from './board';
-import { laidOut } from './layout';
+import { laidOut, numbered } from './layout';
 import { prepare } from './panel';
 import { interpolator, shownVariables } from './variables';
 
@@ -21,7 +21,7 @@ async function draw() {
   await initPluginTranslations('grafana', []); // English is in the components themselves
   const replaceVariables = interpolator(board, results);
   const context = { from, to, replaceVariables, theme };
-  const { placed, moved } = laidOut(board.panels, results.open);
+  const { placed, moved } = laidOut(numbered(board.panels), results.open);
   const panels = await Promise.all(placed.map((panel) => prepare(panel, answers[panel.id] ?? [], context)));
   createRoot(document.getElementById('root')).render(
     <ThemeContext.Provider value={theme}>
