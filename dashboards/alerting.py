@@ -1,7 +1,7 @@
 """
 The alerts of ``rules/*.yml`` as Grafana takes them from a file, for those who let Grafana alert and not Alertmanager.
 
-``python dashboards/alerting.py`` writes ``grafana/alerting/dagtrace.yaml``, and the table in ``docs/alerts.md``. The
+``generate.py`` writes ``grafana/alerting/dagtrace.yaml``, and the table in ``docs/alerts.md``. The
 expressions are the same and read what Prometheus records, so Prometheus must load ``rules/*.yml`` in any case. Grafana
 expands ``$NAME`` in such files: every ``$`` of ours is doubled, and ``${DAGTRACE_JAEGER_URL}`` is read from Grafana's
 environment.
@@ -34,7 +34,7 @@ _INTERVAL = "30s"
 """Grafana wants a multiple of ten seconds."""
 
 _HEADER = """\
-# Generated from ../../rules/*.yml by ../../alerting.py: do not edit.
+# Generated from ../../rules/*.yml by ../../generate.py: do not edit.
 # Prometheus must load those rules, too: what they record is read here.
 """
 
@@ -120,7 +120,7 @@ def documented(page: str, rule_files: Iterable[Path] = RULES) -> str:
             used = sorted(name for name in promql.names(rule.expr) if name.startswith("threshold:"))
             told = ", ".join(f"`{name.removeprefix('threshold:')}` {numbers[name]}" for name in used)
             lines.append(f"| `{rule.name}` | {severity} | {says} | {told} |")
-    before, mark, rest = page.partition("<!-- alerts: written by dashboards/alerting.py -->\n")
+    before, mark, rest = page.partition("<!-- alerts: written by dashboards/generate.py -->\n")
     _, end, after = rest.partition("<!-- end -->")
     return "".join((before, mark, "\n".join(lines), "\n", end, after))
 
@@ -130,7 +130,6 @@ def _plain(label: re.Match[str]) -> str:
     return f"*{words.removesuffix(' name').removesuffix(' id').removesuffix(' path')}*"
 
 
-if __name__ == "__main__":
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(text(), encoding="utf-8")
-    DOCS.write_text(documented(DOCS.read_text(encoding="utf-8")), encoding="utf-8")
+def files() -> dict[Path, str]:
+    """Return what is written, by file."""
+    return {OUTPUT: text(), DOCS: documented(DOCS.read_text(encoding="utf-8"))}

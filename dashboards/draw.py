@@ -6,7 +6,7 @@ Draw a Grafana board's JSON with real query results to a PNG, in Grafana's own c
 Wants Node 20 and npm (the first time, and after a change in ``draw/``: a minute), ``chromium`` and ``chromedriver``.
 ``draw/README.md`` has the shape of the results and what is not Grafana's.
 """
-# ruff: noqa: INP001  # a program, not a package
+# a program, not a package
 
 from __future__ import annotations
 
@@ -214,11 +214,11 @@ def main() -> int:
     try:
         drawn = draw(given.board, results, given.picture, width=given.width, scale=given.scale)
     except DrawError as error:
-        print(error, file=sys.stderr)  # noqa: T201  # a command
+        print(error, file=sys.stderr)  # a command
         return 1
     for trouble, panels in (("no data", drawn["empty"]), ("not where the board says", drawn["moved"])):
         for panel in panels:
-            print(f"{trouble}: {panel}")  # noqa: T201  # as above
+            print(f"{trouble}: {panel}")  # as above
     return 0
 
 

@@ -1,5 +1,5 @@
 """
-Write what Grafana is given: ``boards/*.json``, and the alerts as Grafana has them, out of ``rules/*.yml``.
+Write what Grafana is given: ``boards/*.json``, and the alerts as Grafana has them, out of ``rules/*.yml``; their table.
 
 ``make boards`` runs it; a test holds the files in the tree to what it would write.
 """
@@ -15,6 +15,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import alerting  # noqa: E402 - found by the line above
 from source import dag, data, health, own, scheduler, spark_application, spark_stages, task  # noqa: E402 - found by the line above
 
 
@@ -31,7 +32,8 @@ def files() -> dict[Path, str]:
         own.board(),
     )
     encoder = JSONEncoder(indent=2, sort_keys=True)
-    return {HERE / "boards" / f"{board.uid}.json": encoder.encode(board.build()) + "\n" for board in boards}
+    made = {HERE / "boards" / f"{board.uid}.json": encoder.encode(board.build()) + "\n" for board in boards}
+    return {**made, **alerting.files()}
 
 
 def main() -> None:
@@ -41,8 +43,8 @@ def main() -> None:
         stale.unlink()
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        print(path.relative_to(HERE))
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(HERE.parent))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ class Board:
                 made.with_panel(panel)
         board = made.build()
         board.schema_version = SCHEMA
+        for number, panel in enumerate(board.panels or [], start=1):
+            panel.id_val = number
         for link in board.links or []:
             link.placement = ""  # beside the variables; the SDK's default puts it into a menu
         return board

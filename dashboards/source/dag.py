@@ -61,13 +61,13 @@ def _facts() -> tuple[object, ...]:
         one(
             "Runs",
             "Runs that ended in the time range.",
-            Query(or_zero(f"round(sum({grown(RUNS, THIS)}))")),
+            Query(or_zero(f"sum({grown(RUNS, THIS)})")),
             Look(decimals=0),
         ),
         one(
             "Failed",
             "Runs that failed in the time range.",
-            Query(or_zero(f"round(sum({grown(RUNS, FAILED)}))")),
+            Query(or_zero(f"sum({grown(RUNS, FAILED)})")),
             Look(decimals=0, steps=[(1, BAD)]),
         ),
         one(
@@ -180,13 +180,11 @@ def _tasks() -> object:
         " that failed.",
         [
             Column("Task", label=task, link=TO_TASK),
-            Column("Tries", f"round({by(task, grown(TRIES, TRIED))})", decimals=0, link=TO_TRIES),
-            Column(
-                "Failed", f"round({by(task, grown(TRIES, TRY_FAILED))})", decimals=0, steps=[(1, BAD)], link=TO_TRIES
-            ),
+            Column("Tries", f"{by(task, grown(TRIES, TRIED))}", decimals=0, link=TO_TRIES),
+            Column("Failed", f"{by(task, grown(TRIES, TRY_FAILED))}", decimals=0, steps=[(1, BAD)], link=TO_TRIES),
             Column(
                 "Retries",
-                f"round({by(task, grown('airflow_task_instance_retries_total', THIS))})",
+                f"{by(task, grown('airflow_task_instance_retries_total', THIS))}",
                 decimals=0,
                 steps=[(1, FAIR)],
             ),

@@ -105,7 +105,7 @@ def board() -> Board:
 
 
 def _now() -> tuple[object, ...]:
-    failed = or_zero(f"round(sum({grown(RUNS, FAILED)}))")
+    failed = or_zero(f"sum({grown(RUNS, FAILED)})")
     return (
         one(
             "Failed runs",
@@ -155,10 +155,8 @@ def _dags() -> object:
             Column("DAG", label="airflow_dag_id", link=TO_DAG),
             Column("Owners", label="airflow_dag_owners"),
             Column("Team", label="airflow_dag_team"),
-            Column(
-                "Failed", _info(f"round({by(DAG, grown(RUNS, FAILED))})"), decimals=0, steps=[(1, BAD)], link=TO_RUNS
-            ),
-            Column("Succeeded", _info(f"round({by(DAG, grown(RUNS, SUCCEEDED))})"), decimals=0, link=TO_RUNS),
+            Column("Failed", _info(f"{by(DAG, grown(RUNS, FAILED))}"), decimals=0, steps=[(1, BAD)], link=TO_RUNS),
+            Column("Succeeded", _info(f"{by(DAG, grown(RUNS, SUCCEEDED))}"), decimals=0, link=TO_RUNS),
             Column("Running", _info(now("airflow_dag_run_active", DAG, OLDEST)), decimals=0),
             Column("Since success", _info(SINCE_SUCCESS), unit="s", decimals=0, steps=AGE),
             Column(

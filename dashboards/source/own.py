@@ -35,7 +35,7 @@ def _both(metric: str, over: str) -> str:
 def _facts() -> tuple[object, ...]:
     dropped = f"sum(sum_over_time(dagtrace_spark_events_dropped_total{{{HERE}}}[$__range]))"
     lost = f"sum(sum_over_time(dagtrace_spark_records_lost_total{{{HERE}}}[$__range]))"
-    failed = "sum(increase(otelcol_exporter_send_failed_spans_total[$__range]))"
+    failed = "sum(increase(otelcol_exporter_send_failed_spans[$__range]))"
     return (
         one(
             "Errors",
@@ -116,10 +116,10 @@ def _collector() -> tuple[object, ...]:
             "Received",
             "Per second, and what the collector refused because its queues or its memory were full.",
             [
-                Query(f"sum(rate({received}_spans_total[{RATE}]))", "spans"),
-                Query(f"sum(rate({received}_metric_points_total[{RATE}]))", "metric points"),
+                Query(f"sum(rate({received}_spans[{RATE}]))", "spans"),
+                Query(f"sum(rate({received}_metric_points[{RATE}]))", "metric points"),
                 Query(
-                    f"sum(rate({refused}_spans_total[{RATE}])) + sum(rate({refused}_metric_points_total[{RATE}]))",
+                    f"sum(rate({refused}_spans[{RATE}])) + sum(rate({refused}_metric_points[{RATE}]))",
                     "refused",
                 ),
             ],
@@ -131,10 +131,8 @@ def _collector() -> tuple[object, ...]:
             "Sent",
             "Spans and points per second, by where they go.",
             [
-                Query(by("exporter", f"rate(otelcol_exporter_sent_spans_total[{RATE}])"), "spans to {{exporter}}"),
-                Query(
-                    by("exporter", f"rate(otelcol_exporter_sent_metric_points_total[{RATE}])"), "points to {{exporter}}"
-                ),
+                Query(by("exporter", f"rate(otelcol_exporter_sent_spans[{RATE}])"), "spans to {{exporter}}"),
+                Query(by("exporter", f"rate(otelcol_exporter_sent_metric_points[{RATE}])"), "points to {{exporter}}"),
             ],
             Look("ops"),
             span=8,

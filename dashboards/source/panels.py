@@ -112,11 +112,17 @@ def graph(
     *,
     span: int = 12,
     bars: bool = False,
+    dots: bool = False,
     empty: str = "",
     least: str = "1m",
     colours: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Return curves over time, or stacked bars; ``least`` is the shortest interval that means something."""
+    """
+    Return curves over time, stacked bars (amounts), or dots (of what has no sum: means, shares).
+
+    ``least`` is the shortest interval that means something.
+    """
+    style = common_models.GraphDrawStyle
     panel = (
         timeseries.Panel()
         .interval(least)
@@ -132,8 +138,9 @@ def graph(
         .min(0)
         .line_width(1 if bars else 2)
         .fill_opacity(80 if bars else 8)
-        .draw_style(common_models.GraphDrawStyle.BARS if bars else common_models.GraphDrawStyle.LINE)
-        .show_points(common_models.VisibilityMode.NEVER if bars else common_models.VisibilityMode.AUTO)
+        .draw_style(style.BARS if bars else style.POINTS if dots else style.LINE)
+        .show_points(_SHOWN[bars, dots])
+        .point_size(8 if dots else 5)
         .span_nulls(span_nulls=False)
         .stacking(
             common.StackingConfig().mode(common_models.StackingMode.NORMAL if bars else common_models.StackingMode.NONE)
@@ -242,6 +249,12 @@ def _panel(
 def _letter(number: int) -> str:
     return chr(ord("A") + number)
 
+
+_SHOWN = {
+    (True, False): common_models.VisibilityMode.NEVER,
+    (False, True): common_models.VisibilityMode.ALWAYS,
+    (False, False): common_models.VisibilityMode.AUTO,
+}
 
 _DESCENDING = common_models.SortOrder.DESCENDING
 

@@ -31,23 +31,23 @@ def by(labels: str, expression: str, how: str = "sum") -> str:
     return f"{how} by ({labels}) ({expression})" if labels else f"{how}({expression})"
 
 
-def grown(counter: str, where: str = "", within: str = AIRFLOW) -> str:
-    """Return by how much a growing counter grew in the board's time range; extrapolated, so to be rounded."""
-    return f"increase({series(counter, where, within)}[$__range])"
+def grown(counter: str, where: str = "", within: str = AIRFLOW, over: str = "$__range") -> str:
+    """
+    Return by how much a growing counter grew in the board's time range, exactly.
+
+    ``increase()`` stretches what it finds to the whole window, and leaves out what happened between the samples of two
+    windows: 24 tries were 25, and of the bars of rare events every fifth would be missing. Here the last sample of a
+    window is compared with the last one before it, which may be up to 15 minutes old; a series that is new has grown
+    from 0. A scheduler that starts again has series of its own, so none ever falls.
+    """
+    found = series(counter, where, within)
+    last = f"last_over_time({found}[{over}])"
+    return f"({last} - (last_over_time({found}[15m] offset {over}) or {last} * 0))"
 
 
 def steps(counter: str, where: str = "", within: str = AIRFLOW) -> str:
-    """
-    Return by how much a growing counter grew within each interval of a graph, exactly.
-
-    ``increase()`` over one interval leaves out what happened between two intervals' samples: of the bars of rare events
-    every fifth would be missing. Here the last sample of an interval is compared with the last one before it, which may
-    be up to 15 minutes old; a series that is new has grown from 0. A scheduler that starts again has series of its own,
-    so none ever falls.
-    """
-    found = series(counter, where, within)
-    last = f"last_over_time({found}[$__interval])"
-    return f"{last} - (last_over_time({found}[15m] offset $__interval) or {last} * 0)"
+    """Return by how much a growing counter grew within each interval of a graph."""
+    return grown(counter, where, within, "$__interval")
 
 
 def told(increments: str, where: str = "", within: str = SPARK, over: str = "$__range") -> str:

@@ -119,7 +119,7 @@ def _runs() -> tuple[object, ...]:
             "Mean of those that ended in each interval.",
             [Query(per("spark_application_duration_seconds"), "{{spark_application_name}}", exemplars=True)],
             Look("s"),
-            bars=True,
+            dots=True,
             empty=NONE,
         ),
     )

@@ -45,7 +45,7 @@ def _facts() -> tuple[object, ...]:
         one(
             "Tries",
             "Tries that ended in the time range.",
-            Query(or_zero(f"round(sum({grown(TRIES, THIS)}))")),
+            Query(or_zero(f"sum({grown(TRIES, THIS)})")),
             Look(decimals=0),
         ),
         one(
@@ -57,7 +57,7 @@ def _facts() -> tuple[object, ...]:
         one(
             "Retries",
             "Tries after the first.",
-            Query(or_zero(f"round(sum({grown(RETRIES, THIS)}))")),
+            Query(or_zero(f"sum({grown(RETRIES, THIS)})")),
             Look(decimals=0, steps=[(1, FAIR)]),
         ),
         one("Wasted", "Time of tries that failed.", Query(or_zero(f"sum({grown(WASTED, THIS)})")), Look("s", 1)),

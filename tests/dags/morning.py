@@ -44,7 +44,25 @@ def applications() -> None:
         finally:
             spark.stop()
 
+    @task
+    def breaks() -> None:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+
+        spark = (
+            SparkSession.builder.appName("breaks").master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+        )
+        try:
+            spark.sql("select raise_error('a row is broken') from range(10)").collect()
+        except PySparkException:
+            pass
+        else:
+            raise AssertionError("it did not break")
+        finally:
+            spark.stop()
+
     application.expand(number=list(range(10)))
+    breaks()
 
 
 @dag(schedule=None, is_paused_upon_creation=True)

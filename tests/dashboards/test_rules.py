@@ -148,7 +148,7 @@ def test_names_in_an_expression() -> None:
 
 
 def test_grafanas_alerts_are_those_of_the_rules() -> None:
-    """Who changes a rule runs ``python dashboards/alerting.py``; who edits its output is found out."""
+    """Who changes a rule runs ``make boards``; who edits its output is found out."""
     assert alerting.OUTPUT.read_text(encoding="utf-8") == alerting.text()
 
 

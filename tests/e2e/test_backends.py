@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.real, pytest.mark.backends]
 
+APPLICATIONS = ("breaks", "flights-enrich", "short")
 RUNS = [*((dag_id, run_id) for dag_id in ("small", "flights") for run_id in BOTH), ("hours", "after")]
 
 
@@ -149,7 +150,8 @@ def test_a_number_leads_to_its_trace(told: Told) -> None:
 def test_series_are_per_application_not_per_process(told: Told) -> None:
     """Two drivers and one collector make one series of each of Spark's metrics, with the collector as its instance."""
     series = told.prometheus.query("last_over_time(spark_application_duration_seconds_count[1d])")
-    assert [one["metric"]["instance"] for one in series] == ["collector-1"]
+    assert sorted(one["metric"]["spark_application_name"] for one in series) == sorted(APPLICATIONS)
+    assert {one["metric"]["instance"] for one in series} == {"collector-1"}
 
 
 def test_overlapping_deltas_all_count(told: Told) -> None:

@@ -41,10 +41,8 @@ def boards() -> list[Json]:
 
 
 def panels(board: Json) -> Iterator[Json]:
-    """Yield a board's panels, numbered as Grafana numbers those without an id."""
-    for number, panel in enumerate(board["panels"], start=1):
-        if panel["type"] != "row":
-            yield {"id": number, **panel}
+    """Yield a board's panels."""
+    yield from (panel for panel in board["panels"] if panel["type"] != "row")
 
 
 def names(text: str) -> set[str]:

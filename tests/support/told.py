@@ -94,6 +94,7 @@ def telling(folder: Path, dags: Path, database: str, logs: Sink, hook: Webhook) 
         for name in ("prometheus", "alertmanager", "otelcol"):
             stack.start(name)
         with airflow:
+            airflow.start("dag-processor")
             _run(airflow, "before", "many")
             airflow.stop("scheduler")
             stack.stop("otelcol")
