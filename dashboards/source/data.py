@@ -88,7 +88,7 @@ def _written() -> object:
         f"Each dataset's last write, against the median write of {PAST}. A schema change is on the trace"
         " (data.schema.fingerprint of the write), not in the metrics.",
         [
-            Column("Dataset", label="data_dataset_name"),
+            Column("Dataset", label="data_dataset_name", width=420),
             Column("Where", label="data_dataset_namespace"),
             Column("Application", label="spark_application_name", link=TO_TRACES),
             Column("Writes", by(EACH, f"count_over_time({series(FILES, WROTE, HERE)}[$__range])"), decimals=0),
@@ -108,7 +108,6 @@ def _written() -> object:
         sort="Age",
         height=10,
         empty=NONE,
-        nothing="No datasets",
     )
 
 

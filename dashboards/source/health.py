@@ -42,6 +42,7 @@ STUCK_NOW = (
     f" > 3 * {quantile(0.95, 'airflow_dag_run_duration_seconds', DAG, PAST)}"
 )
 SINCE_SUCCESS = f"time() - {now('airflow_dag_last_success_seconds', DAG)}"
+RUNNING = f"{now('airflow_dag_run_active', DAG, OLDEST)} or {now('airflow_dag_info', DAG)} * 0"
 NOT_PAUSED = (
     f"unless on (job, airflow_dag_id) {series('airflow_dag_info', 'airflow_dag_paused=' + chr(34) + 'true' + chr(34))}"
 )
@@ -157,7 +158,11 @@ def _dags() -> object:
             Column("Team", label="airflow_dag_team"),
             Column("Failed", _info(f"{by(DAG, grown(RUNS, FAILED))}"), decimals=0, steps=[(1, BAD)], link=TO_RUNS),
             Column("Succeeded", _info(f"{by(DAG, grown(RUNS, SUCCEEDED))}"), decimals=0, link=TO_RUNS),
-            Column("Running", _info(now("airflow_dag_run_active", DAG, OLDEST)), decimals=0),
+            Column(
+                "Running",
+                _info(RUNNING),
+                decimals=0,
+            ),
             Column("Since success", _info(SINCE_SUCCESS), unit="s", decimals=0, steps=AGE),
             Column(
                 "Late by",

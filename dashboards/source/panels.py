@@ -135,8 +135,9 @@ def graph(
         )
         .tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI).sort(_DESCENDING))
         .axis_soft_min(0)
+        .bar_max_width(48)
         .min(0)
-        .line_width(1 if bars else 2)
+        .line_width(0 if bars else 2)
         .fill_opacity(80 if bars else 8)
         .draw_style(style.BARS if bars else style.POINTS if dots else style.LINE)
         .show_points(_SHOWN[bars, dots])
@@ -166,6 +167,9 @@ def levels(
         .display_mode(common_models.BarGaugeDisplayMode.BASIC)
         .value_mode(common_models.BarGaugeValueMode.TEXT)
         .show_unfilled(show_unfilled=True)
+        .sizing(common_models.BarGaugeSizing.MANUAL)
+        .min_viz_height(16)
+        .max_viz_height(32)
         .min(0)
     )
     return _panel(panel, title, description, look, empty, span, height)
@@ -185,6 +189,7 @@ def rows(
     """Return a table: one row for each combination of labels, one column for each expression, the worst first."""
     panel = (
         table.Panel()
+        .min_width(70)
         .show_header(show_header=True)
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(desc=True)])
     )

@@ -74,4 +74,4 @@ def quantile(share: float, histogram: str, labels: str, window: str, where: str 
 def mean(histogram: str, labels: str, window: str = "$__range", where: str = "") -> str:
     """Return the mean of one of Airflow's histograms over a window: exact, where quantiles are as coarse as buckets."""
     summed, count = (f"increase({series(f'{histogram}_{part}', where)}[{window}])" for part in ("sum", "count"))
-    return f"{by(labels, summed)} / ({by(labels, count)} > 0)"
+    return f"({by(labels, summed)} / ({by(labels, count)} > 0))"

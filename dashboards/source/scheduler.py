@@ -132,11 +132,7 @@ def _pools() -> tuple[object, ...]:
                 *(
                     Column(
                         state.title(),
-                        by(
-                            "job, airflow_task_instance_pool",
-                            series("airflow_pool_slots", f'airflow_pool_slot_state="{state}"'),
-                            "max",
-                        ),
+                        _slots(state),
                         decimals=0,
                     )
                     for state in ("open", "running", "queued", "deferred", "scheduled")
@@ -154,6 +150,13 @@ def _pools() -> tuple[object, ...]:
             colours=STATES,
         ),
     )
+
+
+def _slots(state: str) -> str:
+    """Return a pool's slots in a state; there are none of those that a pool does not count (deferred)."""
+    pool = "job, airflow_task_instance_pool"
+    found = now("airflow_pool_slots", pool, f'airflow_pool_slot_state="{state}"')
+    return found if state == "open" else f"{found} or {now('airflow_pool_slots', pool)} * 0"
 
 
 def _files() -> object:

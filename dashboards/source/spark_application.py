@@ -47,11 +47,11 @@ def board() -> Board:
     made.row(
         "Traces",
         traces(
-            "Last queries and stages",
-            "Traces with the application, the newest first; choose one application above.",
+            "Last traces with queries",
+            "Traces of the chosen service with Spark queries in them, the newest first; a number of runs above leads to"
+            " those of its application.",
             "$service",
-            "spark.application $application",
-            empty="several applications are chosen: Jaeger searches for one.",
+            "spark.sql",
         ),
     )
     return made
@@ -209,5 +209,4 @@ def _applications() -> object:
         ],
         sort="Mean duration",
         empty=NONE,
-        nothing="No applications",
     )

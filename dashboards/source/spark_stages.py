@@ -39,13 +39,13 @@ def board() -> Board:
             "Stages", "Traces with stages of the chosen service, the newest first.", "$service", "spark.stage", span=12
         ),
         traces(
-            "Stages that failed",
-            "Traces with a stage attempt that failed.",
+            "Queries that failed",
+            "Traces with a SQL query that failed: the stage attempt that failed is below it, with its reason.",
             "$service",
-            "spark.stage",
-            "error=true",
+            "spark.sql",
+            "spark.sql.result=failed",
             span=12,
-            empty="no stage failed in the time range.",
+            empty="no query failed in the time range.",
         ),
     )
     return made
@@ -98,7 +98,6 @@ def _stage_table() -> object:
         sort="Run time",
         height=8,
         empty=NONE,
-        nothing="No stages",
     )
 
 

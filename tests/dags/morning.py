@@ -53,7 +53,7 @@ def applications() -> None:
             SparkSession.builder.appName("breaks").master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
         )
         try:
-            spark.sql("select raise_error('a row is broken') from range(10)").collect()
+            spark.sql("select assert_true(id < 5, 'a row is broken') from range(10)").collect()
         except PySparkException:
             pass
         else:
