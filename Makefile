@@ -10,7 +10,7 @@ OLDEST_SPARK := 3.5.9
 ZOO    := $(patsubst %,tests/spark/test_%.py,numbers scenes workload)
 ROWS   := $(patsubst %,tests/e2e/test_%.py,fates hands kinds links imports parsing)
 
-.PHONY: demo test test-unit test-real test-matrix test-oldest test-spark-oldest test-backends backends stack lint format names bench clean help
+.PHONY: demo test test-unit test-real test-matrix test-oldest test-spark-oldest test-backends backends stack lint format names boards pictures bench clean help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -53,6 +53,7 @@ lint: .venv/.dev ## ruff and pyright, both strict
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) pyright
+	$(RUN) pyright -p dashboards  # Grafana's SDK wants Python 3.11
 
 format: .venv/.dev ## let ruff mend what it can
 	$(RUN) ruff check --fix
@@ -60,6 +61,12 @@ format: .venv/.dev ## let ruff mend what it can
 
 names: .venv/.dev ## regenerate the attribute and metric names from semconv/model
 	cd instrumentation && ../.venv/bin/python -m dagtrace.semconv.generate
+
+boards: .venv/.dev ## write Grafana's boards and alerts out of dashboards/source and dashboards/rules
+	$(RUN) python dashboards/generate.py
+
+pictures: ## draw the boards with what the last `make test-backends` has left (needs Node 20 and Chromium)
+	@for board in .cache/boards/*.json; do $(PYTHON) dashboards/draw.py dashboards/boards/$$(basename $$board) $$board docs/boards/$$(basename $$board .json).png || exit 1; done
 
 bench: .venv/.dev ## what dagtrace costs, paired runs
 	$(RUN) python benchmarks/run.py

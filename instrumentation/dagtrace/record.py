@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from dagtrace.identity import SpanContext
+
 
 if TYPE_CHECKING:
     from dagtrace.semconv.metrics import Metric
@@ -63,11 +65,21 @@ class SpanRecord:
     client: bool = False
     """It is a request to another system: OpenTelemetry's kind *client*, where all others are *internal*."""
 
+    @property
+    def context(self) -> SpanContext:
+        """What points to this span."""
+        return SpanContext(self.trace_id, self.span_id, self.sampled)
+
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement: which instrument, how much, and the bounded attributes it is counted under."""
+    """
+    One measurement: which instrument, how much, and the bounded attributes it is counted under.
+
+    ``span`` is the one it was measured at, where that is a single one: an exemplar leads from the number to it.
+    """
 
     metric: Metric
     value: float
     attributes: Attributes = field(default_factory=dict[str, Value])
+    span: SpanContext | None = None

@@ -54,7 +54,8 @@ def followed() -> Followed:
 def attributes(followed: Followed, rows: list[Try], version: DagVersion = VERSION) -> dict[str, Any]:
     """Return what is added to the run's span."""
     record = facts.run_span(followed.run)
-    more = explained.run(record, followed, rows, {"v": version, None: UNKNOWN}).attributes
+    path = explained.path(record, followed, rows, {"v": version, None: UNKNOWN})
+    more = explained.span(record, path).attributes
     assert more.items() >= record.attributes.items()
     return {name: value for name, value in more.items() if name not in record.attributes}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagtrace.airflow.failures import failure_of, points, qualified_name
 from dagtrace.airflow.fingerprints import of_kind
+from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
 
 
@@ -94,8 +95,9 @@ def test_a_dag_files_own_class_is_named_without_its_path() -> None:
 
 
 def test_an_error_is_counted_once() -> None:
-    """What a process tells as an error is one point, by DAG, class and fingerprint; success is none."""
-    assert points("d", {"user.rows": 1}) == []
-    (point,) = points("d", {names.ERROR_TYPE: "E", names.ERROR_FINGERPRINT: "00ff", "user.rows": 1})
-    assert point.value == 1
+    """What a process tells as an error is one point, by DAG, class and fingerprint, of its span; success is none."""
+    span = SpanContext(1, 2)
+    assert points("d", {"user.rows": 1}, span) == []
+    (point,) = points("d", {names.ERROR_TYPE: "E", names.ERROR_FINGERPRINT: "00ff", "user.rows": 1}, span)
+    assert (point.value, point.span) == (1, span)
     assert point.attributes == {"airflow.dag_id": "d", "error.type": "E", "error.fingerprint": "00ff"}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dagtrace.airflow import measurements
+from dagtrace.airflow import facts, measurements
+from dagtrace.airflow.critical_path import CriticalPath, Step
 from dagtrace.airflow.facts import Run, Try
 
 
@@ -93,3 +94,35 @@ def test_other_tries(changes: dict[str, Any], less: set[str], more: set[str]) ->
 def test_the_schedule_delay(changes: dict[str, Any], delay: float | None) -> None:
     """It is what the scheduler is to answer for: not a backfill's, which is late by intention, nor a cleared run's."""
     assert values(measurements.of_run(replace(RUN, **changes))).get("schedule_delay") == delay
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_each_measurement_leads_to_its_span(sampled: bool) -> None:  # noqa: FBT001
+    """All that is measured of a try is of the span that is told of it, and of a run of the root; zeros are of none."""
+    found = {point.span for point in measurements.of_try(RUN, replace(TRY, try_number=2), sampled=sampled)}
+    assert found == {facts.try_span(RUN, replace(TRY, try_number=2), sampled=sampled).context}
+    found = {point.span for point in measurements.of_run(RUN, sampled=sampled)}
+    assert found == {facts.run_span(RUN, sampled=sampled).context}
+    zeros = (*measurements.nothing_of_runs("d", "manual"), *measurements.nothing_of_tries("d", "t", "Bash"))
+    assert {point.span for point in zeros} == {None}
+
+
+A_PATH = CriticalPath((Step("a", 0, 1, 1, 4), Step("b", -1, 1, 5, 6), Step("a", 3, 1, 6.5, 8)), 5.5, 2.5, {})
+
+
+def test_a_path_is_counted_by_task() -> None:
+    """Seconds of a task's tries on it are added up, whatever their map index; those between are the DAG's."""
+    points = measurements.of_path(RUN, A_PATH)
+    assert [(p.metric.name, p.value, tuple(p.attributes.values())) for p in points] == [
+        ("airflow.critical_path.time", 4.5, ("d", "a")),
+        ("airflow.critical_path.time", 1, ("d", "b")),
+        ("airflow.critical_path.waiting_time", 2.5, ("d",)),
+    ]
+    assert {p.span for p in points} == {facts.run_span(RUN).context}
+    assert all(tuple(p.attributes) == p.metric.attributes for p in points)
+
+
+@pytest.mark.parametrize(("run", "path"), [(RUN, None), (replace(RUN, state=""), A_PATH)], ids=["no path", "no end"])
+def test_a_path_that_is_not_known(run: Run, path: CriticalPath | None) -> None:
+    """A run without a path, or whose end nobody saw, has no seconds on one."""
+    assert measurements.of_path(run, path) == []

@@ -74,7 +74,7 @@ def of(points: list[Point], name: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_counters_of_an_open_run_are_there_before_it_counts(measured: list[Point]) -> None:
-    """Run, tries, retries and wasted time of each task, by the names that rows will have; and that once."""
+    """Run, tries, retries, wasted time and path of each task, by the names that rows will have; and that once."""
     stored = Stored("d")
     zeros = Zeros(stored, stored.serialized)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert zeros.of_runs([a_run("d"), a_run("d")])
@@ -86,6 +86,8 @@ def test_the_counters_of_an_open_run_are_there_before_it_counts(measured: list[P
     ]
     assert of(measured, "airflow.task_instance.retries") == tasks
     assert of(measured, "airflow.task_instance.wasted_time") == tasks
+    assert of(measured, "airflow.critical_path.time") == [task[:2] for task in tasks]
+    assert of(measured, "airflow.critical_path.waiting_time") == [("d",)]
     assert stored.read == ["d-1"]
 
 

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support import backends
 from support.airflow import Airflow, dags_in, warnings_of_ours
 from support.dag_test import InProcess
 from support.hands import RUN, SETTINGS, Hands
 from support.postgres import Postgres
 from support.runs import Ran
+from support.sink import Sink
+from support.told import Told, telling
+from support.webhook import Webhook
 
 
 if TYPE_CHECKING:
@@ -30,6 +34,20 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for source in (EXAMPLES / "flights.py", DAGS / "small.py", DAGS / "versions.py"):
         shutil.copy(source, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory, dags: Path, postgres: Postgres) -> Iterator[Told]:
+    """Run everything with the real backends; what is not built fails with one line."""
+    if why := backends.missing():
+        pytest.fail(f"not built: {', '.join(why)}; `make backends` builds them, with Go", pytrace=False)
+    folder = tmp_path_factory.mktemp("told")
+    own = folder / "dags"
+    shutil.copytree(dags, own)
+    for name in ("counted.py", "morning.py"):
+        shutil.copy(DAGS / name, own)
+    with Sink() as logs, Webhook() as hook:
+        yield from telling(folder, own, postgres.database(), logs, hook)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ import pytest
 
 from dagtrace.cli.traces import read
 from dagtrace.semconv import attributes as names
+from dagtrace.semconv import metrics
 from support.cells import AIRFLOW
+from support.metrics import totals
 from support.runs import TRIES
 
 
@@ -25,7 +27,7 @@ def test_a_run_says_what_decided_its_end(in_process: InProcess, tmp_path: Path) 
     """
     Of a chain with a mapped task and a retry: the instance that ended last, both tries, and the seconds of each.
 
-    The last task was skipped, which the one before did while it ran.
+    They are counted by task, too. The last task was skipped, which the one before did while it ran.
     """
     done = in_process.test("small", DAGTRACE_HOME=str(tmp_path))
     (trace,) = [trace for trace in read(tmp_path) if trace.roots[0].span.name == "dag_run small"]
@@ -47,8 +49,15 @@ def test_a_run_says_what_decided_its_end(in_process: InProcess, tmp_path: Path) 
     ]
     working = said[names.AIRFLOW_CRITICAL_PATH_WORKING]
     assert working == pytest.approx(sum(took[step] for step in steps), abs=1e-5)
+    by_task: dict[tuple[str, ...], float] = {}
+    for step in steps:
+        by_task["small", step[0]] = by_task.get(("small", step[0]), 0) + took[step]
+    counted = totals(tmp_path, metrics.AIRFLOW_CRITICAL_PATH_TIME.name, names.AIRFLOW_DAG_ID, names.AIRFLOW_TASK_ID)
+    assert {key: seconds for key, seconds in counted.items() if seconds} == pytest.approx(by_task, abs=1e-5)
     waiting = said[names.AIRFLOW_CRITICAL_PATH_WAITING]
     assert working + waiting == pytest.approx((span.end_ns - span.start_ns) / 1e9, abs=1e-3)
+    between = totals(tmp_path, metrics.AIRFLOW_CRITICAL_PATH_WAITING_TIME.name, names.AIRFLOW_DAG_ID)
+    assert between == {("small",): pytest.approx(waiting, abs=1e-5)}
     slack = dict(
         zip(
             said[names.AIRFLOW_CRITICAL_PATH_OTHER_TRIES],

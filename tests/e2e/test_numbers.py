@@ -18,7 +18,7 @@ from support.airflow import Airflow, dags_in, run, warnings_of_ours
 from support.audit import REWRITES
 from support.cells import AIRFLOW
 from support.explain import plans_of
-from support.metrics import Reading, readings, totals
+from support.metrics import Reading, exemplars, readings, totals
 from support.runs import Ran
 
 
@@ -252,6 +252,41 @@ def test_errors_add_up(ran: Ran) -> None:
     spans = [node.span.attributes for trace in read(ran.traces) for node in trace.walk()]
     of_span = Counter(a.get(names.ERROR_FINGERPRINT) for a in spans if a.get(names.ERROR_TYPE) == key[0])
     assert of_span == {key[1]: number}
+
+
+def test_numbers_lead_to_spans(ran: Ran) -> None:
+    """Each exemplar is a span that was told: of the run, the try or the process that its point is about."""
+    nodes = [node.span for trace in read(ran.traces) for node in trace.walk()]
+    spans = {(span.trace_id, span.span_id): span for span in nodes}
+    for metric, kind, subject in (
+        (metrics.AIRFLOW_DAG_RUN_COUNT, "dag_run", names.AIRFLOW_DAG_ID),
+        (metrics.AIRFLOW_DAG_RUN_DURATION, "dag_run", names.AIRFLOW_DAG_ID),
+        (metrics.AIRFLOW_TASK_INSTANCE_DURATION, "task_instance", names.AIRFLOW_TASK_ID),
+        (metrics.AIRFLOW_TASK_INSTANCE_WASTED_TIME, "task_instance", names.AIRFLOW_TASK_ID),
+        (metrics.AIRFLOW_TASK_INSTANCE_ERRORS, "execute", names.ERROR_FINGERPRINT),
+        (metrics.AIRFLOW_CRITICAL_PATH_TIME, "dag_run", names.AIRFLOW_DAG_ID),
+    ):
+        found = exemplars(ran.traces, metric.name)
+        assert found, metric.name
+        for labels, ids in found:
+            assert spans[ids].name.split(" ")[0] == kind
+            assert spans[ids].attributes[subject] == labels[subject]
+
+
+def test_paths_add_up(ran: Ran) -> None:
+    """What decided when runs ended, by task, and the waits between are all the seconds that the runs took."""
+    runs = ran.query("select dag_id, start_date, end_date from dag_run where end_date is not null")
+    by = (names.AIRFLOW_DAG_ID,)
+    working = totals(ran.traces, metrics.AIRFLOW_CRITICAL_PATH_TIME.name, *by)
+    waiting = totals(ran.traces, metrics.AIRFLOW_CRITICAL_PATH_WAITING_TIME.name, *by)
+    both = {key: working.get(key, 0) + seconds for key, seconds in waiting.items()}
+    assert nonzero(both) == pytest.approx(summed(runs, ("dag_id",)), rel=0.01)
+    tasks = ran.query(f"select distinct dag_id, task_id from ({FINAL_TRIES}) tries")  # noqa: S608
+    known = {(row["dag_id"], row["task_id"]) for row in tasks}
+    by_task = totals(ran.traces, metrics.AIRFLOW_CRITICAL_PATH_TIME.name, *by, names.AIRFLOW_TASK_ID)
+    assert nonzero(by_task).keys() <= known
+    for metric in (metrics.AIRFLOW_CRITICAL_PATH_TIME, metrics.AIRFLOW_CRITICAL_PATH_WAITING_TIME):
+        assert {reading.value for reading in readings(ran.traces, metric.name, dag_id="never")} == {0}
 
 
 def test_asset_updates_add_up(ran: Ran) -> None:

@@ -105,7 +105,7 @@ def test_the_small_one_tells_jaeger_and_prometheus(tmp_path: Path) -> None:
         otlp.post(stack.urls["otlp"], "traces", otlp.span(trace_id, "told", {}))
         otlp.post(stack.urls["otlp"], "metrics", otlp.delta(7))
         until(lambda: len(jaeger.trace(trace_id)) == 1, "the span is in Jaeger")
-        until(lambda: prometheus.counted("driver_work_total") == {(): 7}, "the count is in Prometheus")
+        until(lambda: prometheus.added("driver_work_total") == {(): 7}, "the count is in Prometheus")
         until(lambda: [one["value"][1] for one in prometheus.query('up{job="otelcol"}')] == ["1"], "it is scraped")
         until(
             lambda: bool(get(f"{stack.urls['prometheus']}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]),
@@ -113,19 +113,34 @@ def test_the_small_one_tells_jaeger_and_prometheus(tmp_path: Path) -> None:
         )
 
 
-def test_a_restart_of_the_collector_is_seen_as_one(tmp_path: Path) -> None:
-    """
-    The same count before and after a restart is counted twice: a 0 stands between them.
-
-    Without it the collector's sums, which begin again, would look as if nothing had happened.
-    """
+def test_a_restart_of_the_collector_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """The same count before and after a restart is two samples of one series, and none that nobody told."""
     with Stack(tmp_path, ["dev.yaml"], {name: free_port() for name in PORTS}) as stack:
         prometheus = Prometheus(stack.urls["prometheus"])
         for times in (1, 2):
             otlp.post(stack.urls["otlp"], "metrics", otlp.delta(7))
-            until(lambda: prometheus.counted("driver_work_total") == {(): 7 * times}, f"{times} times 7", timeout=20)  # noqa: B023
+            until(lambda: prometheus.added("driver_work_total") == {(): 7 * times}, f"{times} times 7", timeout=20)  # noqa: B023
             stack.stop("otelcol")
             stack.start("otelcol")
+        (series,) = prometheus.query("driver_work_total[1h]")
+        assert [value for _, value in series["values"]] == ["7", "7"]
+
+
+def test_a_killed_collector_keeps_what_it_took(tmp_path: Path) -> None:
+    """With ``gateway.yaml`` a span taken while Jaeger is away is there after the collector was killed."""
+    trace_id = "8b8efff798038103d269b633813fc60c"
+    stack = Stack(tmp_path, ["gateway.yaml"], {name: free_port() for name in PORTS})
+    jaeger = Jaeger(stack.urls["jaeger"])
+    try:
+        stack.start("otelcol")
+        otlp.post(stack.urls["otlp"], "traces", otlp.span(trace_id, "kept", {}))
+        stack.kill("otelcol")
+        stack.start("jaeger")
+        assert jaeger.trace(trace_id) == []
+        stack.start("otelcol")
+        until(lambda: bool(jaeger.trace(trace_id)), "the span is in Jaeger")
+    finally:
+        stack.__exit__()
 
 
 def test_a_vendor_gets_all_with_the_header(tmp_path: Path) -> None:

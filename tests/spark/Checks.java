@@ -28,7 +28,7 @@ public final class Checks {
 
   private static Outbox.Line line(int number, String text) {
     String json = "{\"n\":\"" + number + "\",\"text\":\"" + text + "\"}";
-    return new Outbox.Line(json, "spark.job", true, Collections.singletonList(new Meter.Point(ROWS, 1, "")));
+    return new Outbox.Line(json, "spark.job", new Identity.Parent("00", "00", true), Collections.singletonList(new Meter.Point(ROWS, 1, "")));
   }
 
   public static void outbox() throws Exception {
@@ -36,7 +36,7 @@ public final class Checks {
     Arrays.fill(kilobytes, 'x');
     for (String text : Arrays.asList(new String(kilobytes), new String(kilobytes).replace('x', '日'))) {
       Outbox outbox = new Outbox();
-      Meter meter = new Meter();
+      Meter meter = new Meter(line -> true);
       outbox.put(line(0, text));
       outbox.measureBy(meter);
       for (int i = 1; i < 3000; i++) outbox.put(line(i, text));

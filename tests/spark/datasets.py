@@ -106,6 +106,9 @@ def files(cases: Cases) -> None:
         spark.range(5).write.mode("ignore").parquet(cases.path("parquet"))
     with cases.case("empty") as spark:
         assert not spark.read.parquet(cases.path("parquet")).where("id < 0").collect()
+    with cases.case("write nothing") as spark:
+        spark.read.parquet(cases.path("parquet")).where("id < 0").write.parquet(cases.path("nothing"))
+    cases.stat("write nothing", cases.path("nothing"))
     with cases.case("write fails"), contextlib.suppress(Exception):
         cases.spark.range(10).select(F.expr("raise_error('wrong')").alias("x")).write.parquet(cases.path("never"))
     with cases.case("one file") as spark:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from dagtrace.record import SpanRecord
+
 pytestmark = [pytest.mark.real, pytest.mark.matrix]
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -95,6 +97,45 @@ def test_each_span_is_told_once(sink: Sink, tmp_path: Path, way: str, ending: st
             time.sleep(0.2)
         assert counted_tasks(sink) == tasks
     assert "dagtrace" not in "".join(line for line in done.stderr.splitlines() if "WARN" in line)
+
+
+WRITES = (
+    PROGRAM
+    + """
+spark.range(0).write.parquet("nothing")
+spark.stop()
+"""
+)
+
+
+@pytest.mark.parametrize(("detail", "stages"), [("stage", True), ("job", False)])
+@pytest.mark.parametrize("way", ["wheel", "attached"])
+def test_numbers_lead_to_spans(sink: Sink, tmp_path: Path, way: str, detail: str, stages: bool) -> None:  # noqa: FBT001
+    """
+    An application's duration has its own span as exemplar, and none leads to a span that is not told.
+
+    A write of no rows is a number like others: 0, with the query that wrote them.
+    """
+    env = {**WAYS[way], "DAGTRACE_SPARK_DETAIL": detail, "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "TRACEPARENT": PARENT}
+    assert run(tmp_path, WRITES, **env).returncode == 0
+    spans = {(f"{s.trace_id:032x}", f"{s.span_id:016x}"): s for s in spans_of(sink, until="spark.application")}
+    led: dict[str, list[SpanRecord]] = {}
+    numbers: dict[str, float] = {}
+    for metric in sink.metrics():
+        data: dict[str, Any] = metric.get("sum") or metric["histogram"]
+        for point in data["dataPoints"]:
+            exemplars = point.get("exemplars", ())
+            led.setdefault(metric["name"], []).extend(spans[e["traceId"], e["spanId"]] for e in exemplars)
+            assert all(int(e["timeUnixNano"]) <= int(point["timeUnixNano"]) for e in exemplars)
+            numbers[metric["name"]] = float(point.get("sum", point.get("asInt", point.get("asDouble"))))
+    (application,) = led[metrics.SPARK_APPLICATION_DURATION.name]
+    assert application.name == "spark.application ways"
+    seconds = (application.end_ns - application.start_ns) / 1e9
+    assert numbers[metrics.SPARK_APPLICATION_DURATION.name] == pytest.approx(seconds)
+    (query,) = led[metrics.DATA_DATASET_ROWS.name]
+    assert (query.name, numbers[metrics.DATA_DATASET_ROWS.name]) == ("spark.sql", 0)
+    assert f"file:{tmp_path / 'nothing'}" in query.attributes[names.DATA_OUTPUTS]  # type: ignore[operator]
+    assert bool(led[metrics.SPARK_STAGE_DURATION.name]) == stages
 
 
 def test_attached_twice_is_attached_once(sink: Sink, tmp_path: Path) -> None:

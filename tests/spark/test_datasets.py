@@ -240,6 +240,11 @@ def test_a_write_that_failed(run: Run) -> None:
     assert span.attributes[names.DATA_OUTPUTS] == [f"file:{run.path('never')}"]
 
 
+def test_a_write_of_no_rows(run: Run) -> None:
+    """A query that ran and found nothing has written 0 rows: said, because it is not the same as not having written."""
+    assert amounts(run.writes("write nothing")["nothing"]) == (0, *run.truth["disk"]["write nothing"])
+
+
 def test_a_single_file_keeps_its_name(run: Run) -> None:
     """Other files in its folder need not be of the same dataset."""
     assert amounts(run.reads("one file")["plain.csv"]) == (2, 1, 12)
@@ -255,14 +260,14 @@ def test_nothing_went_wrong_and_nothing_shows(which: str, request: pytest.Fixtur
 
 
 def test_metrics_are_the_sums_of_the_events(run: Run) -> None:
-    """Rows, bytes and files by dataset and operation add up to what the spans say."""
+    """Rows, bytes and files by dataset and operation add up to what the spans say; a write of no rows is one of 0."""
     expected: dict[tuple[str, ...], int] = {}
     kinds = {"rows": names.DATA_ROWS, "bytes": names.DATA_BYTES, "files": names.DATA_FILES}
     of_data = {events.DATA_READ, events.DATA_WRITE}
     for event in (event.attributes for span in run.spans for event in span.events if event.name in of_data):
         for metric, name in kinds.items():
             key = (f"data.dataset.{metric}", str(event[names.DATA_DATASET_NAME]), str(event[names.DATA_OPERATION]))
-            if event.get(name):
+            if name in event:
                 expected[key] = expected.get(key, 0) + int(str(event[name]))
     sums: dict[tuple[str, ...], int] = {}
     for metric in run.driver.points:
@@ -271,8 +276,8 @@ def test_metrics_are_the_sums_of_the_events(run: Run) -> None:
                 found = {a["key"]: a["value"]["stringValue"] for a in point["attributes"]}
                 key = (metric["name"], found[names.DATA_DATASET_NAME], found[names.DATA_OPERATION])
                 sums[key] = sums.get(key, 0) + int(point["asInt"])
-    assert expected
     assert sums == expected
+    assert sums["data.dataset.rows", run.path("nothing"), "create"] == 0
 
 
 NAMES: dict[tuple[str, ...], list[str]] = {

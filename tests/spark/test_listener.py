@@ -67,7 +67,7 @@ def test_waiting_spans_are_bounded_by_bytes(said: Callable[[str], list[str]]) ->
     """16 MiB of heap, however long a span is and whatever it is written in; the oldest go, are counted and measured."""
     kept = [int(text.split()[0]) for text in said("outbox kept")]
     letters, widths = (16 << 20) // 10_000, (1, 2)
-    assert kept == [pytest.approx(letters / width, rel=0.02) for width in widths]
+    assert kept == [pytest.approx(letters / width, rel=0.03) for width in widths]
     assert all(int(size) * width <= 16 << 20 for size, width in zip(said("outbox bytes"), widths, strict=True))
     assert [text.split(" ", 1)[1] for text in said("outbox kept")] == ['{"n":"2999",'] * 2
     assert said("outbox lost") == [f"queue_full {3000 - number}" for number in kept]

@@ -236,7 +236,7 @@ def test_time_of_cores(application: Application) -> None:
 
 
 def test_metrics(driver: Driver, application: Application, name: str) -> None:
-    """The points of an application sum up to Spark's totals, those of unsampled work included."""
+    """The points of an application sum up to Spark's totals, those of unsampled work and those of 0 included."""
     sums: dict[tuple[str, str], float] = {}
     kinds = (names.SPARK_TASK_OUTCOME, names.SPARK_IO_DIRECTION, names.SPARK_SPILL_MEDIUM)
     for metric in driver.points:
@@ -247,4 +247,12 @@ def test_metrics(driver: Driver, application: Application, name: str) -> None:
                 sums[key] = sums.get(key, 0) + float(point.get("asInt", point.get("asDouble", 0)))
     store = application.truth["store"]
     expected = {key: sum(stage[column] for stage in store) / unit for key, (column, unit) in METRICS.items()}
-    assert sums == pytest.approx({key: value for key, value in expected.items() if value})
+    (span,) = application.named("spark.application")
+    for attribute in (names.SPARK_APPLICATION_CORE_TIME, names.SPARK_APPLICATION_TASK_TIME):
+        expected[attribute, ""] = float(str(span.attributes[attribute]))
+    ran = [stage for stage in application.truth["rest"]["stages"] if stage["status"] not in {"SKIPPED", "PENDING"}]
+    expected["spark.stage.fetch_wait", ""] = sum(stage["shuffleFetchWaitTime"] for stage in ran) / 1e3
+    delay = sums.pop(("spark.stage.scheduler_delay", ""))
+    if all("tasks" in stage for stage in ran):
+        assert delay == pytest.approx(sum(task["schedulerDelay"] for stage in ran for task in stage["tasks"]) / 1e3)
+    assert sums == pytest.approx(expected)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dagtrace.identity import SpanContext
 from dagtrace.semconv import attributes as names
 from dagtrace.semconv import events, metrics
 from dagtrace.spark import records
@@ -79,7 +80,7 @@ def test_an_exception_is_masked() -> None:
 
 
 def test_a_stage_counts() -> None:
-    """A stage gives its duration in seconds and what is not zero, under the application's name."""
+    """A stage gives its duration in seconds and what was counted, 0 too, under the application's name: of its span."""
     made = {
         (p.metric.name, p.attributes.get(names.SPARK_TASK_OUTCOME) or p.attributes.get(names.SPARK_SPILL_MEDIUM)): p
         for p in records.points(records.read(line()))
@@ -87,6 +88,7 @@ def test_a_stage_counts() -> None:
     assert {key: point.value for key, point in made.items()} == {
         ("spark.stage.duration", None): 2.5,
         ("spark.stage.tasks", "succeeded"): 4,
+        ("spark.stage.tasks", "failed"): 0,
         ("spark.stage.input", None): 9007199254740993,
         ("spark.stage.spill", "disk"): 5,
         ("spark.stage.gc_time", None): 0.25,
@@ -96,6 +98,9 @@ def test_a_stage_counts() -> None:
     assert duration.metric is metrics.SPARK_STAGE_DURATION
     assert duration.attributes == {names.SPARK_APPLICATION_NAME: "app", names.SPARK_OUTCOME: "success"}
     assert records.points(records.read(line("spark.job"))) == []
+    assert {point.span for point in made.values()} == {SpanContext(7, 8)}
+    unsampled = records.points(records.unsampled(records.read(line())))
+    assert {point.span for point in unsampled} == {SpanContext(7, 8, sampled=False)}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ READ: dict[str, Any] = {
 
 
 def test_a_query_counts_its_datasets() -> None:
-    """What a query read and wrote is counted under application, dataset and operation; what is unknown is not."""
+    """What a query read and wrote is counted by application, dataset and operation, 0 too; what is unknown is not."""
     wrote = READ | {"event": events.DATA_WRITE, names.DATA_OPERATION: "append", names.DATA_ROWS: 0, names.DATA_FILES: 3}
     read = READ | {names.DATA_ROWS: 10, names.DATA_BYTES: 9007199254740993}
     record = records.read(query(read.copy(), wrote, READ.copy(), {"event": "something else", names.DATA_ROWS: 1}))
@@ -150,6 +155,7 @@ def test_a_query_counts_its_datasets() -> None:
     assert {(p.metric, p.attributes[names.DATA_OPERATION], p.value) for p in made} == {
         (metrics.DATA_DATASET_ROWS, "read", 10),
         (metrics.DATA_DATASET_BYTES, "read", 9007199254740993),
+        (metrics.DATA_DATASET_ROWS, "append", 0),
         (metrics.DATA_DATASET_FILES, "append", 3),
     }
     assert all(set(p.attributes) == set(p.metric.attributes) for p in made)

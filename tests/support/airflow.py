@@ -193,6 +193,10 @@ class Airflow:
         """Make a manual run."""
         run(self.env, "airflow", "dags", "trigger", dag_id, "--run-id", run_id)
 
+    def command(self, *words: str) -> None:
+        """Run one of Airflow's commands."""
+        run(self.env, "airflow", *words)
+
     def wait(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
         """Wait until a run is final in the database and return its state."""
         deadline = time.monotonic() + timeout

@@ -81,3 +81,18 @@ def readings(folder: Path, name: str, **where: str) -> list[Reading]:
                             value = float(point.get("asInt", point.get("asDouble", 0)))
                             found.append(Reading(process, int(point["timeUnixNano"]) / 1e9, short, value))
     return sorted(found, key=lambda reading: reading.at)
+
+
+def exemplars(folder: Path, name: str) -> list[tuple[Mapping[str, str], tuple[int, int]]]:
+    """Return the attributes of each point that has an exemplar, and the trace and span id of that."""
+    found: list[tuple[Mapping[str, str], tuple[int, int]]] = []
+    for file in sorted(folder.glob("metrics*.jsonl")):
+        for line in file.read_text().splitlines():
+            for resource in json.loads(line)["resourceMetrics"]:
+                for metric in (m for scope in resource["scopeMetrics"] for m in scope["metrics"] if m["name"] == name):
+                    data: dict[str, Any] = metric.get("sum") or metric["histogram"]
+                    for point in data["dataPoints"]:
+                        labels = _labels(point.get("attributes", ()))
+                        ids = ((e["traceId"], e["spanId"]) for e in point.get("exemplars", ()))
+                        found += [(labels, (int(trace, 16), int(span, 16))) for trace, span in ids]
+    return found

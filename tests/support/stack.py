@@ -48,12 +48,14 @@ PORTS = {
 
 PROMETHEUS_FLAGS = (
     "--web.enable-otlp-receiver",
-    "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
+    "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion,otlp-native-delta-ingestion",
 )
 """What ``prometheus.yml`` counts on; ``compose.yaml`` has the same."""
 
 OWN = {"jaeger": {"OTEL_TRACES_SAMPLER": "always_off"}}
 """Variables of one program alone: Jaeger would trace itself, into the collector."""
+
+_WEBHOOK = "http://127.0.0.1:5001/"
 
 ORDER = ("jaeger", "prometheus", "alertmanager", "otelcol")
 """What is sent to starts before what sends."""
@@ -68,8 +70,11 @@ class Stack:
         collector: Iterable[str] = ("dev.yaml",),
         ports: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
+        webhook: str = "",
     ) -> None:
         self.folder = folder
+        self._webhook = webhook
+        """In place of the one in ``alertmanager.yml``, in which no variables can stand."""
         self._ports = ports or {name: int(os.environ.get(name) or port) for name, port in PORTS.items()}
         self._collector = [str(backends.CONFIG / name) for name in collector]
         at = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
@@ -78,6 +83,7 @@ class Stack:
             "DAGTRACE_COLLECTOR_HOME": str(folder / "otelcol"),
             "DAGTRACE_JAEGER_OTLP": at["DAGTRACE_JAEGER_OTLP_PORT"],
             "DAGTRACE_PROMETHEUS": at["DAGTRACE_PROMETHEUS_PORT"],
+            "DAGTRACE_JAEGER_URL": f"http://{at['DAGTRACE_JAEGER_UI_PORT']}",
             **{name: str(port) for name, port in self._ports.items()},
             **(env or {}),
         }
@@ -172,6 +178,11 @@ class Stack:
         listen = f"--web.listen-address={self.urls[name].removeprefix('http://')}"
         if name == "alertmanager":
             file = backends.CONFIG / "alertmanager.yml"
+            if self._webhook:
+                text = file.read_text()
+                assert _WEBHOOK in text, f"{file} sends nothing to {_WEBHOOK}"
+                file = self.folder / name / "alertmanager.yml"
+                file.write_text(text.replace(_WEBHOOK, f"{self._webhook}/"))
             return [
                 f"--config.file={file}",
                 f"--storage.path={self.folder / name}",

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry import context, trace
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.resources import Resource
 
+from dagtrace.identity import SpanContext
 from dagtrace.options import options
 from dagtrace.record import Point
 from dagtrace.semconv.metrics import AIRFLOW_DAG_RUN_COUNT, AIRFLOW_DAG_RUN_DURATION, Metric
 from dagtrace.telemetry.destination import metric_exporter
-from dagtrace.telemetry.metrics import SECONDS, Meter
+from dagtrace.telemetry.metrics import SECONDS, Meter, takes_context
+from dagtrace.telemetry.otlp_json import to_line
 from dagtrace.telemetry.process import SCHEMA_URL
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opentelemetry.sdk.metrics.export import MetricsData
 
 pytestmark = pytest.mark.usefixtures("fresh")
@@ -176,3 +184,70 @@ def test_levels_are_replaced_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None
     assert _values(meter.collect(), "test.level") == {"b": 4}
     meter.show([])
     assert _values(meter.collect(), "test.level") == {}
+
+
+TRACE, SPAN = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
+AT = SpanContext(TRACE, SPAN)
+
+
+@pytest.fixture
+def _elsewhere() -> Iterator[None]:
+    """Be within a span of somebody else's, which is sampled."""
+    there = trace.SpanContext(1, 2, is_remote=False, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED))
+    token = context.attach(trace.set_span_in_context(trace.NonRecordingSpan(there)))
+    yield
+    context.detach(token)
+
+
+def _exemplars(data: MetricsData | None) -> dict[str, list[tuple[Any, Any]]]:
+    """Return the trace and span ids of every exemplar by metric, as they are in a local file."""
+    assert data is not None
+    document = json.loads(to_line(encode_metrics(data)))
+    found: dict[str, list[tuple[Any, Any]]] = {}
+    for metric in (m for r in document["resourceMetrics"] for k in r["scopeMetrics"] for m in k["metrics"]):
+        [point] = (metric.get("sum") or metric["histogram"])["dataPoints"]
+        found[metric["name"]] = [(e.get("traceId"), e.get("spanId")) for e in point.get("exemplars", ())]
+    return found
+
+
+@pytest.mark.usefixtures("_elsewhere")
+@pytest.mark.parametrize("lasting", [False, True])
+def test_what_was_measured_at_a_span_leads_to_it(lasting: bool) -> None:  # noqa: FBT001
+    """A counter and a histogram have the point's span, and no other, as exemplar: once, its ids in hex in the file."""
+    meter = _meter(lasting=lasting)
+    meter.record([Point(AIRFLOW_DAG_RUN_COUNT, 1, {}, AT), Point(AIRFLOW_DAG_RUN_DURATION, 5.0, {}, AT)])
+    ids = [(f"{TRACE:032x}", f"{SPAN:016x}")]
+    assert _exemplars(meter.collect()) == {"airflow.dag_run.count": ids, "airflow.dag_run.duration": ids}
+    meter.record([Point(AIRFLOW_DAG_RUN_COUNT, 1, {}), Point(AIRFLOW_DAG_RUN_DURATION, 5.0, {})])
+    assert _exemplars(meter.collect()) == {"airflow.dag_run.count": [], "airflow.dag_run.duration": []}
+
+
+@pytest.mark.usefixtures("_elsewhere")
+@pytest.mark.parametrize(
+    "span",
+    [None, SpanContext(TRACE, SPAN, sampled=False), SpanContext(TRACE, 0)],
+    ids=["none", "unsampled", "known to Airflow alone"],
+)
+def test_an_exemplar_leads_somewhere(span: SpanContext | None) -> None:
+    """What belongs to no span, or to one that nobody can find, has no exemplar, whatever span is current; it counts."""
+    meter = _meter(lasting=False)
+    meter.record([Point(AIRFLOW_DAG_RUN_COUNT, 3, {"k": "a"}, span)])
+    data = meter.collect()
+    assert _exemplars(data) == {"airflow.dag_run.count": []}
+    assert _values(data, "airflow.dag_run.count") == {"a": 3}
+
+
+def test_an_sdk_without_exemplars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose instruments take no context (1.27) counts as it always did."""
+
+    def add(self: Any, amount: float, attributes: Any = None) -> None:
+        plain_add(self, amount, attributes)
+
+    plain_add: Any = Counter.add
+    monkeypatch.setattr("dagtrace.telemetry.metrics._EXEMPLARS", takes_context(add))
+    meter = _meter(lasting=False)
+    monkeypatch.setattr("opentelemetry.sdk.metrics._internal.instrument.Counter.add", add)
+    meter.record([Point(AIRFLOW_DAG_RUN_COUNT, 3, {"k": "a"}, AT)])
+    data = meter.collect()
+    assert _values(data, "airflow.dag_run.count") == {"a": 3}
+    assert _exemplars(data) == {"airflow.dag_run.count": []}

@@ -123,7 +123,7 @@ class Execution:
         for job in self._span.jobs:
             telemetry.tell(job.span(record))
         telemetry.tell(record)
-        telemetry.measure(*points(self._run[0], failure.attributes))
+        telemetry.measure(*points(self._run[0], failure.attributes, record.context))
         if self._note is not None:
             # Runs before telemetry's own handler, which was registered earlier; Airflow 3 runs both in a task process.
             atexit.register(_hand_over, self._note, os.getpid())

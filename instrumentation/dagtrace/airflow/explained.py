@@ -14,6 +14,7 @@ from dagtrace.semconv import attributes as names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dagtrace.airflow.critical_path import CriticalPath
     from dagtrace.airflow.dag_versions import DagVersion
     from dagtrace.airflow.facts import Try
     from dagtrace.airflow.followed import Followed
@@ -23,18 +24,18 @@ _MOST = 100
 """Tries named on the path, and beside it. Beyond that the path's last ones are, which decided the end."""
 
 
-def run(
+def path(
     record: SpanRecord, followed: Followed, rows: Iterable[Try], versions: Mapping[str | None, DagVersion]
-) -> SpanRecord:
+) -> CriticalPath | None:
     """
-    Return the span of a run with its critical path, out of all rows of its tries as the database has them.
+    Return the critical path of a run with this span, out of all rows of its tries as the database has them.
 
     Edges are those of the version that each try ran with. Of a version that cannot be read there are none: then nothing
     is said of the path, because the last try alone would be taken for it.
     """
     rows = [row for row in rows if facts.belongs(followed.run, row)]
     if any(versions[row.dag_version_id] is UNKNOWN for row in rows):
-        return record
+        return None
     steps: list[Step] = []
     above: dict[str, set[str]] = {}
     beside: dict[str, set[str]] = {}
@@ -51,7 +52,11 @@ def run(
     begun = followed.run.start_date.timestamp() if followed.run.start_date else record.start_ns / 1e9
     if followed.run.clock_ns is not None:
         begun = record.start_ns / 1e9
-    path = critical_path(steps, above, beside, (begun, record.end_ns / 1e9))
+    return critical_path(steps, above, beside, (begun, record.end_ns / 1e9))
+
+
+def span(record: SpanRecord, path: CriticalPath | None) -> SpanRecord:
+    """Return the span of a run with its critical path, where there is one."""
     if path is None:
         return record
     others = path.others[:_MOST]

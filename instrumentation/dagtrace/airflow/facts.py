@@ -287,34 +287,36 @@ def schedule_delay(run: Run) -> float | None:
     return max(0.0, (run.start_date - run.run_after).total_seconds())
 
 
-def try_points(run: Run, row: Try) -> list[Point]:
+def try_points(run: Run, row: Try, *, sampled: bool = True) -> list[Point]:
     """Return the measurements of a try: counted once it is final, timed if it ever started."""
+    span = identity.SpanContext(run.trace_id, row.span_id(run.who), sampled)
     labels: dict[str, Value] = {
         names.AIRFLOW_DAG_ID: run.dag_id,
         names.AIRFLOW_TASK_ID: row.task_id,
         names.AIRFLOW_TASK_INSTANCE_OPERATOR: row.operator or "",
         names.AIRFLOW_TASK_INSTANCE_STATE: row.state,
     }
-    points = [Point(metrics.AIRFLOW_TASK_INSTANCE_COUNT, 1, labels)]
+    points = [Point(metrics.AIRFLOW_TASK_INSTANCE_COUNT, 1, labels, span)]
     if row.start_date and row.end_date:
         seconds = (row.end_date - row.start_date).total_seconds()
-        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_DURATION, max(0.0, seconds), labels))
+        points.append(Point(metrics.AIRFLOW_TASK_INSTANCE_DURATION, max(0.0, seconds), labels, span))
     return points
 
 
-def run_points(run: Run) -> list[Point]:
+def run_points(run: Run, *, sampled: bool = True) -> list[Point]:
     """Return the measurements of a run that reached a final state, none where that state is not known."""
     if not run.state:
         return []
+    span = identity.SpanContext(run.trace_id, run.who.span_id, sampled)
     labels: dict[str, Value] = {
         names.AIRFLOW_DAG_ID: run.dag_id,
         names.AIRFLOW_DAG_RUN_RUN_TYPE: run.run_type,
         names.AIRFLOW_DAG_RUN_STATE: run.state,
     }
-    points = [Point(metrics.AIRFLOW_DAG_RUN_COUNT, 1, labels)]
+    points = [Point(metrics.AIRFLOW_DAG_RUN_COUNT, 1, labels, span)]
     if run.end_date and (run.start_date or run.clock_ns):
         seconds = (identity.nanoseconds(run.end_date) - _run_start_ns(run)) / 1e9
-        points.append(Point(metrics.AIRFLOW_DAG_RUN_DURATION, max(0.0, seconds), labels))
+        points.append(Point(metrics.AIRFLOW_DAG_RUN_DURATION, max(0.0, seconds), labels, span))
     return points
 
 

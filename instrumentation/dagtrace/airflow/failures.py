@@ -17,6 +17,8 @@ from dagtrace.semconv import metrics
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from dagtrace.identity import SpanContext
+
 _STACK_LIMIT = 8_000
 """Characters of a stack trace that are kept: its end, where the error is."""
 
@@ -58,12 +60,12 @@ def failed(kind: str) -> dict[str, Value]:
     return {names.ERROR_TYPE: kind, names.ERROR_FINGERPRINT: of_kind(kind)}
 
 
-def points(dag_id: str, attributes: Mapping[str, Value]) -> list[Point]:
-    """Return what is counted where a process tells its span with these attributes: its error, if there was one."""
+def points(dag_id: str, attributes: Mapping[str, Value], span: SpanContext) -> list[Point]:
+    """Return what is counted where a process tells this span with these attributes: its error, if there was one."""
     about = {key: attributes[key] for key in (names.ERROR_TYPE, names.ERROR_FINGERPRINT) if key in attributes}
     if not about:
         return []
-    return [Point(metrics.AIRFLOW_TASK_INSTANCE_ERRORS, 1, {names.AIRFLOW_DAG_ID: dag_id, **about})]
+    return [Point(metrics.AIRFLOW_TASK_INSTANCE_ERRORS, 1, {names.AIRFLOW_DAG_ID: dag_id, **about}, span)]
 
 
 def is_control_flow(error: BaseException) -> bool:

@@ -29,6 +29,7 @@ from dagtrace.telemetry.guard import guard
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from dagtrace.airflow.critical_path import CriticalPath
     from dagtrace.airflow.dag_versions import DagVersion
     from dagtrace.airflow.database import Database, Instance, Key
     from dagtrace.airflow.facts import Run, Try
@@ -229,7 +230,7 @@ class Reader:
             of_this = [*([before] if before else ()), *links.get(span_id, ())]
             followed.told.add(span_id)  # not before all questions were answered: what fails is asked again
             telemetry.tell(facts.try_span(run, row, links=of_this, sampled=run.who.sampled))
-            self.checkpoints.measure(*measurements.of_try(run, row))
+            self.checkpoints.measure(*measurements.of_try(run, row, sampled=run.who.sampled))
 
     def _begun_of(self, new: list[tuple[Key, Try]], pokes: Mapping[tuple[Key, Try], datetime]) -> list[tuple[Key, Try]]:
         """Return these tries with the start of their first poke, however that is known."""
@@ -252,12 +253,12 @@ class Reader:
             ]
         return new
 
-    def _explained(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> SpanRecord:
-        """Return a run's span with what its time went into; without that, it is told all the same."""
+    def _path(self, record: SpanRecord, followed: Followed, rows: list[Try]) -> CriticalPath | None:
+        """Return what a run's time went into; without that, it is told all the same."""
         with guard("explaining a run"):
             versions = self._versions.of(row.dag_version_id for row in rows)  # known since the tries were told
-            return explained.run(record, followed, rows, versions)
-        return record
+            return explained.path(record, followed, rows, versions)
+        return None
 
     def _links_of(self, new: list[tuple[Run, Try]], versions: Mapping[str | None, DagVersion]) -> dict[int, list[Link]]:
         """Return links by span id; without them, spans are told all the same."""
@@ -301,14 +302,17 @@ class Reader:
         if self.linker is not None:
             with guard("linking a run"):
                 links = self.linker.of_run(run)
+        before = past[-1].who if past and past[-1].who != run.who else None
+        end_ns, sampled = followed.last_end_ns, run.who.sampled
+        record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=sampled)
+        path = self._path(record, followed, rows)
         if run.native is not None and cleared is None:
             native.tell_run(run.dag_id, run.run_id)
         else:
-            before = past[-1].who if past and past[-1].who != run.who else None
-            end_ns = followed.last_end_ns
-            record = facts.run_span(run, last_end_ns=end_ns, before=before, links=links, sampled=run.who.sampled)
-            telemetry.tell(self._explained(record, followed, rows))
-        self.checkpoints.measure(*measurements.of_run(run))
+            telemetry.tell(explained.span(record, path))
+        self.checkpoints.measure(
+            *measurements.of_run(run, sampled=sampled), *measurements.of_path(run, path, sampled=sampled)
+        )
         if self.gauges is not None:
             self.gauges.ended(run)
         del self._open[key]

@@ -90,8 +90,9 @@ def tell(process: Any, run: RunIdentity, start_ns: int, end_ns: int) -> None:
     coordinator = _coordinator(process.ti)
     more: dict[str, Value] = {names.AIRFLOW_COORDINATOR: coordinator} if coordinator else {}
     telemetry.describe("airflow", "worker")
-    telemetry.tell(ends.span(process.ti, run, end, coordinator, more))
-    telemetry.measure(*points(process.ti.dag_id, end.attributes()))
+    execution = ends.span(process.ti, run, end, coordinator, more)
+    telemetry.tell(execution)
+    telemetry.measure(*points(process.ti.dag_id, end.attributes(), execution.context))
     telemetry.flush()
 
 

@@ -156,5 +156,5 @@ def tell_end(ti: Any, run: RunIdentity, note: Handover, end: End) -> None:
     telemetry.tell(execution)
     if job is not None:
         telemetry.tell(job.span(execution))
-    telemetry.measure(*points(ti.dag_id, end.attributes()))
+    telemetry.measure(*points(ti.dag_id, end.attributes(), execution.context))
     telemetry.flush()

@@ -161,6 +161,10 @@ OTLP receiver makes of ours.
   the sum over all series stays right. Gauges beyond are left out. Texts are cut at 256 characters.
 * **Whom it concerns.** Owners, tags and team of a DAG are attributes of `airflow.dag.info` alone, which is 1: join it
   to whatever fires, as below. A tag `team:NAME` makes the team.
+* **Increments.** `airflow.task_instance.errors` comes from processes that live a moment, as deltas. Prometheus keeps
+  each as a sample of what was counted since the one before: `sum_over_time()` adds them up, `increase()` would not.
+* **Exemplars.** What is counted or timed of a run or a try has its span with it, where that is sampled: one per series
+  (of a histogram: per bucket) and export. Gauges and zeros have none.
 * **Excluded.** A DAG that `DAGTRACE_EXCLUDE` names has no series; its tries still hold slots of their pool.
 * **Nobody leads.** Where no scheduler is alive no gauge is new: let `absent_over_time(airflow_pool_slots[5m])` fire.
 """

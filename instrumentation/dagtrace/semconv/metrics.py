@@ -233,6 +233,22 @@ AIRFLOW_ASSET_LAST_UPDATE: Final = Metric(
     ("airflow.asset.name",),
 )
 
+AIRFLOW_CRITICAL_PATH_TIME: Final = Metric(
+    "airflow.critical_path.time",
+    "counter",
+    "s",
+    "Time that runs which ended were within this task's tries on their critical path: what decided when they ended. Nothing is said of a run whose DAG version cannot be read.",
+    ("airflow.dag_id", "airflow.task_id"),
+)
+
+AIRFLOW_CRITICAL_PATH_WAITING_TIME: Final = Metric(
+    "airflow.critical_path.waiting_time",
+    "counter",
+    "s",
+    "Time of the same runs within no try of their critical path: retry delays, scheduler, pool and executor; and before the first try and after the last.",
+    ("airflow.dag_id",),
+)
+
 DAGTRACE_ERRORS: Final = Metric(
     "dagtrace.errors",
     "counter",
@@ -417,6 +433,38 @@ DAGTRACE_SPARK_CPU_TIME: Final = Metric(
     ("spark.application.name",),
 )
 
+SPARK_APPLICATION_CORE_TIME: Final = Metric(
+    "spark.application.core_time",
+    "counter",
+    "s",
+    "Time executors' cores were there, summed over cores: what applications could have used.",
+    ("spark.application.name",),
+)
+
+SPARK_APPLICATION_TASK_TIME: Final = Metric(
+    "spark.application.task_time",
+    "counter",
+    "s",
+    "Time tasks took, times spark.task.cpus: what was used of it. 1 - task time / core time was idle.",
+    ("spark.application.name",),
+)
+
+SPARK_STAGE_FETCH_WAIT: Final = Metric(
+    "spark.stage.fetch_wait",
+    "counter",
+    "s",
+    "Time tasks waited for remote shuffle blocks, summed.",
+    ("spark.application.name",),
+)
+
+SPARK_STAGE_SCHEDULER_DELAY: Final = Metric(
+    "spark.stage.scheduler_delay",
+    "counter",
+    "s",
+    "Time tasks spent neither running, deserializing nor returning results, summed (Spark's formula).",
+    ("spark.application.name",),
+)
+
 SOURCES: Final = (
     Source(DATA_DATASET_ROWS, "data.read", "data.rows", ()),
     Source(DATA_DATASET_ROWS, "data.write", "data.rows", ()),
@@ -446,5 +494,9 @@ SOURCES: Final = (
     Source(SPARK_STAGE_SKEW, "spark.stage", "spark.stage.skew", ()),
     Source(DAGTRACE_SPARK_EVENTS_DROPPED, "spark.application", "dagtrace.spark.events.dropped", ()),
     Source(DAGTRACE_SPARK_CPU_TIME, "spark.application", "dagtrace.spark.cpu_time", ()),
+    Source(SPARK_APPLICATION_CORE_TIME, "spark.application", "spark.application.core_time", ()),
+    Source(SPARK_APPLICATION_TASK_TIME, "spark.application", "spark.application.task_time", ()),
+    Source(SPARK_STAGE_FETCH_WAIT, "spark.stage", "spark.stage.shuffle.read.fetch_wait", ()),
+    Source(SPARK_STAGE_SCHEDULER_DELAY, "spark.stage", "spark.stage.scheduler_delay", ()),
 )
 """What spans add to metrics, by the model's annotations."""

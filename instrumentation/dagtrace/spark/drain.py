@@ -92,6 +92,8 @@ class Drain:
                     record = failed(record, self._error)
                 if record.sampled and records.wanted(record, detail):
                     telemetry.tell(record)
+                else:
+                    record = records.unsampled(record)  # no exemplar leads to what is not told
                 if not records.measured(line) and (found := records.points(record)):
                     telemetry.measure(*found)
 

@@ -97,11 +97,11 @@ def _points(record: SpanRecord, kind: str, found: Attributes) -> list[Point]:
         if source != kind:
             continue
         value = cast("float | None", found.get(name)) if name else (record.end_ns - record.start_ns) / 1e9
-        if value or (value is not None and metric.instrument == "histogram"):
+        if value is not None:  # nothing was counted where it is not there; a count of 0 is one
             application = {names.SPARK_APPLICATION_NAME: record.attributes.get(names.SPARK_APPLICATION_NAME, "")}
             outcome = {names.SPARK_OUTCOME: _outcome(record)} if names.SPARK_OUTCOME in metric.attributes else {}
             own = _bounded({key: found[key] for key in metric.attributes if key in found})
-            made.append(Point(metric, value, {**own, **application, **outcome, **dict(more)}))
+            made.append(Point(metric, value, {**own, **application, **outcome, **dict(more)}, record.context))
     return made
 
 

@@ -15,8 +15,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -27,7 +25,7 @@ from dagtrace.semconv import metrics
 from dagtrace.telemetry import destination, guard
 from dagtrace.telemetry.metrics import Meter
 from dagtrace.telemetry.process import make_resource
-from dagtrace.telemetry.spans import to_span
+from dagtrace.telemetry.spans import to_span, within
 
 
 if TYPE_CHECKING:
@@ -99,13 +97,7 @@ class Pipeline:
 
     def samples(self, trace_id: int, parent: SpanContext | None = None) -> bool:
         """Return whether the sampler takes this trace, as a root or below a span outside."""
-        # An empty context, not None: None means the current one, and Airflow's own unsampled span may be current.
-        context = otel_context.Context()
-        if parent is not None:
-            flags = trace.TraceFlags(int(parent.sampled))
-            above = trace.SpanContext(parent.trace_id, parent.span_id, is_remote=True, trace_flags=flags)
-            context = trace.set_span_in_context(trace.NonRecordingSpan(above), context)
-        return self._sampler.should_sample(context, trace_id, "").decision.is_sampled()
+        return self._sampler.should_sample(within(parent), trace_id, "").decision.is_sampled()
 
     def put(self, records: Iterable[SpanRecord]) -> None:
         """Queue records; those the root's sampler left out stop here."""

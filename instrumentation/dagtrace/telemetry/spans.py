@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from dagtrace import telemetry
 from dagtrace.masking import redact
@@ -21,9 +22,12 @@ from dagtrace.telemetry.process import SCOPE
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
+    from dagtrace import identity
     from dagtrace.record import Attributes, SpanRecord
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
+_NOWHERE = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 _LIMITS = SpanLimits()
 
 
@@ -49,6 +53,20 @@ def to_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
         end_time=record.end_ns,
         instrumentation_scope=SCOPE,
     )
+
+
+def within(span: identity.SpanContext | None) -> Context:
+    """
+    Return the context of what happens in this span, or in none.
+
+    Never an empty one, which the SDK takes for the current one, where Airflow's own span or the user's may be.
+    """
+    if span is None:
+        return _NOWHERE
+    known = SpanContext(
+        span.trace_id, span.span_id, is_remote=True, trace_flags=_SAMPLED if span.sampled else _UNSAMPLED
+    )
+    return trace.set_span_in_context(NonRecordingSpan(known), Context())
 
 
 def _bounded(attributes: Attributes) -> Any:

@@ -15,7 +15,7 @@ final class Identity {
   private static final Pattern TRACEPARENT =
       Pattern.compile("\\s*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?\\s*");
 
-  /** What stands above a span, in hex; {@code span} is "" above a root. */
+  /** What points to a span, in hex; {@code span} is "" above a root. */
   static final class Parent {
     final String trace;
     final String span;

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * The metrics of a driver whose JVM speaks for itself: what its spans add up to, as delta points. A driver is short and
@@ -36,7 +37,7 @@ final class Meter {
     for (Metrics.Source source : Metrics.SOURCES) {
       if (!source.span.equals(kind)) continue;
       Number value = source.attribute.isEmpty() ? (span.end - span.start) / 1e3 : of.numbers.get(source.attribute);
-      if (value == null || (value.doubleValue() == 0 && !source.histogram)) continue;
+      if (value == null) continue; // nobody counted; a count of 0 is one
       Attributes attributes = new Attributes().text(Names.SPARK_APPLICATION_NAME, span.application.appName);
       if (source.outcome) attributes.text(Names.SPARK_OUTCOME, span.failure != null ? "failure" : span.cancelled ? "cancelled" : "success");
       if (!source.key.isEmpty()) attributes.text(source.key, source.value);
@@ -55,13 +56,22 @@ final class Meter {
     long count;
     double min = Double.MAX_VALUE;
     double max;
+    // An exemplar, which leads from the number to a span: the last one; null for none.
+    Identity.Parent exemplar;
+    double exemplary;
+    long when;
 
     Series(Point point) {
       source = point.source;
       attributes = point.attributes;
     }
 
-    void add(double value) {
+    void add(double value, Identity.Parent at) {
+      if (at != null) {
+        exemplar = at;
+        exemplary = value;
+        when = System.currentTimeMillis();
+      }
       sum += value;
       count++;
       min = Math.min(min, value);
@@ -73,6 +83,10 @@ final class Meter {
 
     private void write(StringBuilder out, String times) {
       out.append("{\"attributes\":[").append(attributes).append("],").append(times);
+      if (exemplar != null) {
+        out.append(",\"exemplars\":[{\"timeUnixNano\":\"").append(when).append("000000\",\"asDouble\":").append(exemplary)
+            .append(",\"spanId\":\"").append(exemplar.span).append("\",\"traceId\":\"").append(exemplar.trace).append("\"}]");
+      }
       if (!source.histogram) {
         // Bytes and counts are whole; a double holds them up to 2^53.
         if (source.unit.equals("s")) out.append(",\"asDouble\":").append(sum);
@@ -92,10 +106,18 @@ final class Meter {
   // Added to by Spark's bus, collected by the Sender.
   private final Map<String, Series> series = new LinkedHashMap<>();
   private long since = System.currentTimeMillis();
+  private final Predicate<Outbox.Line> told;
 
-  synchronized void add(List<Point> points) {
+  /** {@code told} says whether a span is told: no exemplar leads to what is not. */
+  Meter(Predicate<Outbox.Line> told) { this.told = told; }
+
+  /** What a span has added up to. */
+  void add(Outbox.Line line, List<Point> points) { add(points, told.test(line) ? line.span : null); }
+
+  /** {@code at} is the span that these were measured at, null for none. */
+  synchronized void add(List<Point> points, Identity.Parent at) {
     for (Point point : points) {
-      series.computeIfAbsent(point.source.metric + point.attributes, key -> new Series(point)).add(point.value);
+      series.computeIfAbsent(point.source.metric + point.attributes, key -> new Series(point)).add(point.value, at);
     }
   }
 

@@ -51,6 +51,10 @@ final class Metrics {
     new Source("spark.stage.skew", "1", true, "spark.stage", "spark.stage.skew", false, "", ""),
     new Source("dagtrace.spark.events.dropped", "{event}", false, "spark.application", "dagtrace.spark.events.dropped", false, "", ""),
     new Source("dagtrace.spark.cpu_time", "s", false, "spark.application", "dagtrace.spark.cpu_time", false, "", ""),
+    new Source("spark.application.core_time", "s", false, "spark.application", "spark.application.core_time", false, "", ""),
+    new Source("spark.application.task_time", "s", false, "spark.application", "spark.application.task_time", false, "", ""),
+    new Source("spark.stage.fetch_wait", "s", false, "spark.stage", "spark.stage.shuffle.read.fetch_wait", false, "", ""),
+    new Source("spark.stage.scheduler_delay", "s", false, "spark.stage", "spark.stage.scheduler_delay", false, "", ""),
   };
 
   private Metrics() {}

@@ -18,17 +18,17 @@ final class Outbox {
   static final class Line {
     final String json;
     final String name;
-    final boolean sampled;
+    final Identity.Parent span;
     private final long bytes;
     private List<Meter.Point> points;
     private boolean measured;
 
-    Line(String json, String name, boolean sampled, List<Meter.Point> points) {
+    Line(String json, String name, Identity.Parent span, List<Meter.Point> points) {
       this.json = json;
       this.name = name;
-      this.sampled = sampled;
+      this.span = span;
       this.points = points;
-      long sum = OVERHEAD + size(json);
+      long sum = 2 * OVERHEAD + size(json) + size(span.span);
       for (Meter.Point point : points) sum += OVERHEAD + size(point.attributes);
       bytes = sum;
     }
@@ -45,7 +45,7 @@ final class Outbox {
     private void measure(Meter meter) {
       if (measured) return;
       measured = true;
-      meter.add(points);
+      meter.add(this, points);
       points = Collections.emptyList();
     }
   }

@@ -20,7 +20,7 @@ final class Sender implements Runnable {
   private final Application application;
   private final boolean wanted;
   private final String resource;
-  private final Meter meter = new Meter();
+  private final Meter meter = new Meter(this::tells);
   private final Signal traces; // null for a signal nobody wants
   private final Signal metrics;
   private volatile boolean halted;
@@ -127,7 +127,7 @@ final class Sender implements Runnable {
   }
 
   private boolean tells(Outbox.Line line) {
-    return wanted && traces != null && line.sampled && settings.wantsSpan(line.name);
+    return wanted && traces != null && line.span.sampled && settings.wantsSpan(line.name);
   }
 
   private void deliver() {
@@ -158,7 +158,7 @@ final class Sender implements Runnable {
 
   private void measure() {
     measured = Signal.now();
-    meter.add(outbox.losses.points(application.appName));
+    meter.add(outbox.losses.points(application.appName), null);
     String points = meter.collect();
     if (unsent.length() + points.length() > MOST_UNSENT) {
       Log.warn("Spark's oldest metrics are given up: " + metrics + " has been away for too long");

@@ -103,6 +103,6 @@ abstract class Span {
     if (failure != null) Attributes.quote(line.append(",\"status\":{\"code\":2,\"message\":"), failure.message).append('}');
     line.append('}');
     points.addAll(Meter.points(this));
-    application.outbox.put(new Outbox.Line(line.toString(), kind, parent.sampled, points));
+    application.outbox.put(new Outbox.Line(line.toString(), kind, new Parent(parent.trace, spanId, parent.sampled), points));
   }
 }
