@@ -47,7 +47,7 @@ stack: ## run them on loopback with the files of collector_config/ until Ctrl-C;
 	@$(PYTHON) tests/support/stack.py $(STACK)
 
 test-backends: .venv/.dev backends ## real Airflow and Spark into real collector, Jaeger and Prometheus
-	$(RUN) pytest -m backends --durations=15
+	$(RUN) pytest -m "backends and not full" --durations=15
 
 lint: .venv/.dev ## ruff and pyright, both strict
 	$(RUN) ruff check

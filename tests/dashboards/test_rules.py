@@ -211,6 +211,7 @@ class TestRealPrograms:
         done = _ask("promtool", "test", "rules", file)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    @pytest.mark.full
     @pytest.mark.parametrize("file", ["airflow", "data", "spark", "telemetry"])
     def test_the_tests_notice_a_comparison_that_is_turned_round(self, file: str, tmp_path: Path) -> None:
         """Each comparison of each alert, turned round alone, makes a test fail."""
