@@ -29,7 +29,32 @@ QUEUED = "airflow_task_instance_queued_duration_seconds"
 SUCCEEDED, FAILED = (f'{THIS},airflow_dag_run_state="{state}"' for state in ("success", "failed"))
 TRIED, TRY_FAILED = THIS, f'{THIS},airflow_task_instance_state="failed"'
 TO_TASK = ("The task's board", board_link("dagtrace-task", "environment", "job", dag="${dag}", task="${__value.text}"))
-TO_TRIES = ("Its tries in Jaeger", trace_search("${service}", "task_instance ${__data.fields.Task}"))
+TO_TRIES = (
+    "Its tries in Jaeger",
+    trace_search("${service}", "task_instance ${__data.fields.Task}", "airflow.dag_id=${dag}"),
+)
+TO_RUNS = ("Its runs in Jaeger", trace_search("${service}", "dag_run ${dag}"))
+TO_FAILED = (
+    "Those that failed, in Jaeger",
+    trace_search("${service}", "dag_run ${dag}", "airflow.dag_run.state=failed"),
+)
+TO_RUNNING = (
+    "What is going on, in Jaeger",
+    trace_search("${service}", "", "dagtrace.started=true airflow.dag_id=${dag}"),
+)
+TO_BAR = (
+    "Its tries in Jaeger",
+    trace_search("${service}", "task_instance ${__field.labels.airflow_task_id}", "airflow.dag_id=${dag}"),
+)
+TO_STATE = (
+    "Such tries in Jaeger",
+    trace_search(
+        "${service}",
+        "",
+        "airflow.dag_id=${dag} airflow.task_instance.state=${__field.labels.airflow_task_instance_state}",
+    ),
+)
+TO_ERROR = ("Where it happened, in Jaeger", trace_search("${service}", "", "error.fingerprint=${__value.text}"))
 
 
 def board() -> Board:
@@ -56,45 +81,45 @@ def board() -> Board:
 def _facts() -> tuple[object, ...]:
     success = now("airflow_dag_last_success_seconds", "", THIS)
     expected = now("airflow_dag_next_expected_seconds", "", THIS)
-    slower = f"{mean(RUN_TIME, '', where=SUCCEEDED)} / {mean(RUN_TIME, '', PAST, SUCCEEDED)}"
+    slower = f"{mean(RUN_TIME, '', SUCCEEDED)} / {mean(RUN_TIME, '', SUCCEEDED, before=True)}"
     return (
         one(
             "Runs",
             "Runs that ended in the time range.",
             Query(or_zero(f"sum({grown(RUNS, THIS)})")),
-            Look(decimals=0),
+            Look(decimals=0, link=TO_RUNS),
         ),
         one(
             "Failed",
             "Runs that failed in the time range.",
             Query(or_zero(f"sum({grown(RUNS, FAILED)})")),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_FAILED),
         ),
         one(
             "Since success",
             "Since a run last succeeded.",
             Query(f"time() - {success}"),
-            Look("s", 0, AGE),
+            Look("s", 0, AGE, link=TO_RUNS),
             empty="the DAG never succeeded.",
         ),
         one(
             "Next run due in",
             "By the timetable; below zero the run is late.",
             Query(f"{expected} - time()"),
-            Look("s", 0, [(-LATE, FAIR), (0, "green")], base=BAD),
+            Look("s", 0, [(-LATE, FAIR), (0, "green")], base=BAD, link=TO_RUNS),
             empty="the DAG is paused or has no schedule.",
         ),
         one(
             "Running now",
             "Runs that are running.",
             Query(or_zero(now("airflow_dag_run_active", "", f'{THIS},airflow_dag_run_state="running"'))),
-            Look(decimals=0),
+            Look(decimals=0, link=TO_RUNNING),
         ),
         one(
             "Against its past",
             f"Mean duration of successful runs in the time range over the mean of {PAST}.",
             Query(slower),
-            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], {"nan": "no runs"}),
+            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], {"nan": "no runs"}, link=TO_RUNS),
             empty="no run succeeded in the time range.",
         ),
     )
@@ -107,7 +132,7 @@ def _runs() -> tuple[object, ...]:
             "Runs by state",
             "How many runs reached a final state in each interval.",
             [Query(by("airflow_dag_run_state", steps(RUNS, THIS)), "{{airflow_dag_run_state}}")],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_RUNS),
             bars=True,
             colours=STATES,
         ),
@@ -120,7 +145,7 @@ def _runs() -> tuple[object, ...]:
                 Query(quantile(0.5, RUN_TIME, "", PAST, SUCCEEDED, ONCE), f"median of {PAST}"),
                 Query(quantile(0.95, RUN_TIME, "", PAST, SUCCEEDED, ONCE), f"95 % of {PAST}", exemplars=True),
             ],
-            Look("s"),
+            Look("s", link=TO_RUNS),
             colours={f"median of {PAST}": "text", f"95 % of {PAST}": "orange"},
         ),
     )
@@ -137,7 +162,7 @@ def _time() -> tuple[object, ...]:
                 Query(f"sum({steps(f'{QUEUED}_sum', THIS)})", "queued"),
                 Query(f"sum({steps('airflow_dag_run_schedule_delay_seconds_sum', THIS)})", "waiting for a scheduler"),
             ],
-            Look("s"),
+            Look("s", link=TO_RUNS),
             bars=True,
             colours={"working": "green", "queued": "purple", "waiting for a scheduler": "orange"},
             span=8,
@@ -152,7 +177,7 @@ def _time() -> tuple[object, ...]:
                     "{{airflow_task_id}}",
                 )
             ],
-            Look("s"),
+            Look("s", link=TO_BAR),
             bars=True,
             span=8,
         ),
@@ -166,14 +191,14 @@ def _time() -> tuple[object, ...]:
                 ' "airflow_task_id", "(waiting)", "", ""))',
                 "{{airflow_task_id}}",
             ),
-            Look("s", 1),
+            Look("s", 1, link=TO_BAR),
         ),
     )
 
 
 def _tasks() -> object:
     task = "airflow_task_id"
-    slower = f"{mean(TRY_TIME, task, where=TRIED)} / {mean(TRY_TIME, task, PAST, TRIED)}"
+    slower = f"{mean(TRY_TIME, task, TRIED)} / {mean(TRY_TIME, task, TRIED, before=True)}"
     return rows(
         "Tasks",
         f"Tries of each task in the time range. Slower: mean duration over the mean of {PAST}. Wasted: time of tries"
@@ -188,11 +213,9 @@ def _tasks() -> object:
                 decimals=0,
                 steps=[(1, FAIR)],
             ),
-            Column("Mean duration", mean(TRY_TIME, task, where=TRIED), unit="s", decimals=1),
+            Column("Mean duration", mean(TRY_TIME, task, TRIED), unit="s", decimals=1),
             Column("Slower", slower, unit="percentunit", decimals=0, steps=[(1.5, FAIR), (2, BAD)]),
-            Column(
-                "Mean queued", mean(QUEUED, task, where=TRIED), unit="s", decimals=1, steps=[(30, FAIR), (300, BAD)]
-            ),
+            Column("Mean queued", mean(QUEUED, task, TRIED), unit="s", decimals=1, steps=[(30, FAIR), (300, BAD)]),
             Column(
                 "Wasted", by(task, grown("airflow_task_instance_wasted_time_seconds_total", THIS)), unit="s", decimals=1
             ),
@@ -208,7 +231,7 @@ def _tries() -> tuple[object, ...]:
             "Tries by state",
             "Tries that reached a final state in each interval.",
             [Query(by("airflow_task_instance_state", steps(TRIES, THIS)), "{{airflow_task_instance_state}}")],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_STATE),
             bars=True,
             colours=STATES,
         ),
@@ -219,7 +242,7 @@ def _tries() -> tuple[object, ...]:
                 Query(f"sum({steps('airflow_task_instance_retries_total', THIS)})", "retries"),
                 Query(f"sum({steps('airflow_task_instance_wasted_time_seconds_total', THIS)})", "wasted seconds"),
             ],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_RUNS),
             colours={"retries": "yellow", "wasted seconds": "red"},
         ),
     )
@@ -232,7 +255,7 @@ def _errors() -> object:
         "The same fingerprint is the same class of error from the same functions of user code.",
         [
             Column("Error", label="error_type"),
-            Column("Fingerprint", label="error_fingerprint"),
+            Column("Fingerprint", label="error_fingerprint", link=TO_ERROR),
             Column("Times", by("error_type, error_fingerprint", counted), decimals=0),
         ],
         sort="Times",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source.board import AIRFLOW, Board, Variable
+from source.board import ENVIRONMENT, JOB, Board, Variable
 from source.health import AGE
 from source.links import trace_search
 from source.panels import (
@@ -24,10 +24,13 @@ DATASET = Variable(
 HERE = 'deployment_environment_name=~"$environment",data_dataset_name=~"$dataset"'
 READ, WROTE = 'data_operation="read"', 'data_operation!="read"'
 ROWS, BYTES, FILES = (f"data_dataset_{what}_total" for what in ("rows", "bytes", "files"))
-EACH = "data_dataset_namespace, data_dataset_name, spark_application_name"
+EACH = "deployment_environment_name, service_name, data_dataset_namespace, data_dataset_name, spark_application_name"
 NONE = "no Spark application read or wrote a dataset in the time range."
 STEP = "$__interval"
-TO_TRACES = ("The application in Jaeger", trace_search("${service}", "spark.application ${__data.fields.Application}"))
+TO_TRACES = (
+    "The application in Jaeger",
+    trace_search("${__data.fields.service_name}", "spark.application ${__data.fields.Application}"),
+)
 
 
 def board() -> Board:
@@ -36,7 +39,7 @@ def board() -> Board:
         "dagtrace-data",
         "Data",
         "What Spark's queries read and wrote: rows, bytes and files of each dataset against its past, and its age.",
-        (*AIRFLOW, DATASET),
+        (ENVIRONMENT, JOB, DATASET),
         since="now-7d",
     )
     made.row("", *_facts())
@@ -47,7 +50,7 @@ def board() -> Board:
 
 
 def _facts() -> tuple[object, ...]:
-    zero = f"count({by(EACH, series(ROWS, WROTE, HERE).join(('last_over_time(', '[$__range])')), 'max')} == 0)"
+    zero = f"count({_last(ROWS)} == 0)"
     return (
         one(
             "Datasets written",
@@ -74,7 +77,10 @@ def _facts() -> tuple[object, ...]:
 
 
 def _last(metric: str, over: str = "$__range") -> str:
-    return by(EACH, f"last_over_time({series(metric, WROTE, HERE)}[{over}])", "max")
+    """Return the last write: of two collectors that both tell of it, the one that told last."""
+    found = series(metric, WROTE, HERE)
+    newest = f"topk by ({EACH}) (1, max_over_time(timestamp({found})[{over}:5m]))"
+    return by(EACH, f"last_over_time({found}[{over}]) and {newest}", "max")
 
 
 def _usual(metric: str) -> str:

@@ -18,38 +18,50 @@ from source.panels import (
     traces,
 )
 from source.promql import AIRFLOW as HERE
-from source.promql import PAST, by, grown, mean, now, or_zero, quantile, series, steps, told
+from source.promql import DAG, FILE, PAST, by, grown, mean, now, or_zero, series, steps, told
 
 
 RUNS = "airflow_dag_run_count_total"
 FAILED = 'airflow_dag_run_state="failed"'
 SUCCEEDED = 'airflow_dag_run_state="success"'
-DAG = "job, airflow_dag_id"
-LATE = 300
+LATE = 900
 """Seconds after which a run that should have started is late."""
 
-TO_DAG = ("The DAG's board", board_link("dagtrace-dag", "environment", "job", dag="${__value.text}"))
+TO_DAG = (
+    "The DAG's board",
+    board_link("dagtrace-dag", "environment", job="${__data.fields.job}", dag="${__value.text}"),
+)
+BAR_TO_DAG = (
+    "The DAG's board",
+    board_link("dagtrace-dag", "environment", job="${__field.labels.job}", dag="${__field.labels.airflow_dag_id}"),
+)
+TO_FAILED = ("Failed runs in Jaeger", trace_search("${service}", "", "airflow.dag_run.state=failed"))
+TO_RUNNING = ("What is going on, in Jaeger", trace_search("${service}", "", "dagtrace.started=true"))
+TO_SUCCEEDED = ("Runs in Jaeger", trace_search("${service}", "", "airflow.dag_run.state=success"))
+TO_STATE = (
+    "Such runs in Jaeger",
+    trace_search("${service}", "", "airflow.dag_run.state=${__field.labels.airflow_dag_run_state}"),
+)
+TO_ERROR = (
+    "Where it happened, in Jaeger",
+    trace_search("${__data.fields.service_name}", "", "error.fingerprint=${__value.text}"),
+)
 TO_RUNS = (
     "Its runs in Jaeger",
-    trace_search("${service}", "dag_run ${__data.fields.DAG}"),
+    trace_search("${__data.fields.service_name}", "dag_run ${__data.fields.DAG}"),
 )
 AGE = ((3600 * 26, FAIR), (3600 * 48, BAD))
 
 LATE_NOW = f"time() - {now('airflow_dag_next_expected_seconds', DAG)} > {LATE}"
 OLDEST = 'airflow_dag_run_state="running"'
-STUCK_NOW = (
-    f"{now('airflow_dag_run_oldest_age_seconds', DAG, OLDEST)}"
-    f" > 3 * {quantile(0.95, 'airflow_dag_run_duration_seconds', DAG, PAST)}"
-)
+USUAL = "last_over_time(airflow_dag:success_seconds:mean14d[1h])"
+"""Recorded by ``rules/airflow.yml``, of DAGs with five runs at least: two weeks of all DAGs are too much for a page."""
+STUCK_NOW = f"{now('airflow_dag_run_oldest_age_seconds', DAG, OLDEST)} > clamp_min(3 * {USUAL}, 1800)"
 SINCE_SUCCESS = f"time() - {now('airflow_dag_last_success_seconds', DAG)}"
 RUNNING = f"{now('airflow_dag_run_active', DAG, OLDEST)} or {now('airflow_dag_info', DAG)} * 0"
-NOT_PAUSED = (
-    f"unless on (job, airflow_dag_id) {series('airflow_dag_info', 'airflow_dag_paused=' + chr(34) + 'true' + chr(34))}"
-)
-SLOWER = (
-    f"{mean('airflow_dag_run_duration_seconds', DAG, where=SUCCEEDED)}"
-    f" / {mean('airflow_dag_run_duration_seconds', DAG, PAST, SUCCEEDED)}"
-)
+PAUSED = 'airflow_dag_paused="true"'
+NOT_PAUSED = f"unless on ({DAG}) {series('airflow_dag_info', PAUSED)}"
+SLOWER = f"{mean('airflow_dag_run_duration_seconds', DAG, SUCCEEDED)} / {USUAL}"
 
 
 def board() -> Board:
@@ -67,7 +79,7 @@ def board() -> Board:
             "Runs that ended, by state",
             "How many runs reached a final state in each interval, counted by the scheduler from Airflow's database.",
             [Query(by("airflow_dag_run_state", steps(RUNS)), "{{airflow_dag_run_state}}")],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_STATE),
             bars=True,
             colours=STATES,
         ),
@@ -83,7 +95,7 @@ def board() -> Board:
                 )
                 for state, which in (("running", OLDEST), ("queued", 'airflow_dag_run_state="queued"'))
             ],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_RUNNING),
             colours=STATES,
         ),
     )
@@ -112,36 +124,36 @@ def _now() -> tuple[object, ...]:
             "Failed runs",
             "Runs that failed in the time range.",
             Query(failed),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_FAILED),
         ),
         one(
             "Success rate",
             "Of the runs that ended in the time range, the share that succeeded.",
             Query(f"sum({grown(RUNS, SUCCEEDED)}) / sum({grown(RUNS)})"),
-            Look("percentunit", 1, [(0.9, FAIR), (0.99, "green")], {"nan": "no runs"}, base=BAD),
+            Look("percentunit", 1, [(0.9, FAIR), (0.99, "green")], {"nan": "no runs"}, base=BAD, link=TO_SUCCEEDED),
         ),
         one(
             "Late now",
             f"DAGs whose next run should have started more than {LATE // 60} minutes ago, by their timetables.",
             Query(or_zero(f"count({LATE_NOW})")),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_RUNNING),
         ),
         one(
             "Stuck now",
-            f"DAGs with a run that takes three times as long as 95 % of its runs did in {PAST}.",
+            f"DAGs with a run that takes three times the mean of {PAST}, and half an hour at least.",
             Query(or_zero(f"count({STUCK_NOW})")),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_RUNNING),
         ),
         one(
             "Running now",
             "Runs that are running.",
             Query(or_zero(f"sum({now('airflow_dag_run_active', DAG, OLDEST)})")),
-            Look(decimals=0),
+            Look(decimals=0, link=TO_RUNNING),
         ),
         one(
             "Broken DAG files",
             "Files that could not be loaded when they were last parsed.",
-            Query(or_zero(f"count({now('airflow_dag_file_import_errors', 'job, airflow_dag_file_path')} > 0)")),
+            Query(or_zero(f"count({now('airflow_dag_file_import_errors', FILE)} > 0)")),
             Look(decimals=0, steps=[(1, BAD)]),
         ),
     )
@@ -154,6 +166,7 @@ def _dags() -> object:
         f" of {PAST}, successful runs only.",
         [
             Column("DAG", label="airflow_dag_id", link=TO_DAG),
+            Column("Environment", label="deployment_environment_name"),
             Column("Owners", label="airflow_dag_owners"),
             Column("Team", label="airflow_dag_team"),
             Column("Failed", _info(f"{by(DAG, grown(RUNS, FAILED))}"), decimals=0, steps=[(1, BAD)], link=TO_RUNS),
@@ -173,7 +186,7 @@ def _dags() -> object:
             ),
             Column(
                 "Mean duration",
-                _info(mean("airflow_dag_run_duration_seconds", DAG, where=SUCCEEDED)),
+                _info(mean("airflow_dag_run_duration_seconds", DAG, SUCCEEDED)),
                 unit="s",
                 decimals=1,
             ),
@@ -185,10 +198,10 @@ def _dags() -> object:
 
 
 def _info(expression: str) -> str:
-    """Return an expression by DAG with the DAG's owners and team, as every column of the table has them."""
-    labels = "job, airflow_dag_id, airflow_dag_owners, airflow_dag_team"
-    info = f"topk by (job, airflow_dag_id) (1, {by(labels, series('airflow_dag_info'), 'max')})"
-    return f"({expression}) * on (job, airflow_dag_id) group_left (airflow_dag_owners, airflow_dag_team) {info}"
+    """Return an expression by DAG with what every column of the table has: whose the DAG is, and its service."""
+    about = "service_name, airflow_dag_owners, airflow_dag_team"
+    info = f"topk by ({DAG}) (1, {by(f'{DAG}, {about}', series('airflow_dag_info'), 'max')})"
+    return f"({expression}) * on ({DAG}) group_left ({about}) {info}"
 
 
 def _worst() -> tuple[object, ...]:
@@ -199,20 +212,20 @@ def _worst() -> tuple[object, ...]:
             "Least fresh",
             "Seconds since a run of the DAG last succeeded; paused DAGs left out.",
             Query(f"topk(10, {SINCE_SUCCESS} {NOT_PAUSED})", name),
-            Look("s", 0, AGE),
+            Look("s", 0, AGE, link=BAR_TO_DAG),
         ),
         levels(
             "Failing most",
             "Share of the DAG's runs in the time range that failed.",
             Query(f"topk(10, {share})", name),
-            Look("percentunit", 0, [(0.01, FAIR), (0.1, BAD)]),
+            Look("percentunit", 0, [(0.01, FAIR), (0.1, BAD)], link=BAR_TO_DAG),
             empty="no run ended in the time range.",
         ),
         levels(
             "Slower than their own past",
             f"Mean duration of successful runs in the time range over the mean of {PAST}; 100 % is as ever.",
             Query(f"topk(10, {SLOWER})", name),
-            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)]),
+            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], link=BAR_TO_DAG),
             empty="no run succeeded in the time range.",
         ),
     )
@@ -227,9 +240,9 @@ def _errors() -> object:
         [
             Column("DAG", label="airflow_dag_id", link=TO_DAG),
             Column("Error", label="error_type"),
-            Column("Fingerprint", label="error_fingerprint"),
+            Column("Fingerprint", label="error_fingerprint", link=TO_ERROR),
             Column(
-                "Times", f"topk(20, {by('job, airflow_dag_id, error_type, error_fingerprint', counted)})", decimals=0
+                "Times", f"topk(20, {by(f'{DAG}, service_name, error_type, error_fingerprint', counted)})", decimals=0
             ),
         ],
         sort="Times",

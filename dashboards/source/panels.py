@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PROMETHEUS = common_models.DataSourceRef(type_val="prometheus", uid="prometheus")
 JAEGER = common_models.DataSourceRef(type_val="jaeger", uid="jaeger")
 
+HIDDEN = ("job", "service_name", "deployment_environment_name")
+"""Labels that tables do not show, and links read; one that is shown is renamed and so stays."""
+
 EMPTY = "Empty when: "
 """What a description says before the reason why a panel may have no data."""
 
@@ -90,6 +93,8 @@ class Look:
     nothing: str = ""
     """Instead of "No data"."""
     base: str = GOOD
+    link: tuple[str, str] = ("", "")
+    """Where a click leads: title and address."""
 
 
 def one(title: str, description: str, query: Query, look: Look, *, span: int = 4, empty: str = "") -> stat.Panel:
@@ -204,11 +209,15 @@ def rows(
     if len(asked) > 1:
         panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     organize = {
-        "excludeByName": {"Time": True, "job": True},
+        "excludeByName": {"Time": True},
         "indexByName": {title_of[column.title]: number for number, column in enumerate(columns)},
         "renameByName": {name: shown for name, shown in names.items() if shown},
     }
     panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=organize))
+    for label in HIDDEN:
+        panel.override_by_name(
+            label, [_property("custom.hidden", value=True), _property("custom.hideFrom.viz", value=True)]
+        )
     for column in columns:
         if properties := _properties(column):
             panel.override_by_name(column.title, properties)
@@ -248,6 +257,9 @@ def _panel(
         panel.decimals(look.decimals)
     if look.nothing:
         panel.no_value(look.nothing)
+    if look.link[1]:
+        links_of: Any = panel
+        links_of.data_links([_Link(*look.link)])
     return panel
 
 
@@ -308,6 +320,17 @@ def _properties(column: Column) -> list[model.DynamicConfigValue]:
     if column.link[1]:
         found.append(_property("links", [{"title": column.link[0], "url": column.link[1], "targetBlank": False}]))
     return found
+
+
+@dataclass
+class _Link:
+    """A link of a value; the SDK only knows a board's, which have more to them."""
+
+    title: str
+    url: str
+
+    def build(self) -> dict[str, object]:
+        return {"title": self.title, "url": self.url, "targetBlank": False}
 
 
 @dataclass

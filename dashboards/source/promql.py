@@ -8,6 +8,11 @@ board's variables are in every expression: ``environment`` and ``job`` tell inst
 from __future__ import annotations
 
 
+DAG = "job, deployment_environment_name, airflow_dag_id"
+"""What tells a DAG from others: two environments may have one of the same name."""
+
+FILE = "job, deployment_environment_name, airflow_dag_file_path"
+
 AIRFLOW = 'deployment_environment_name=~"$environment",job=~"$job"'
 """Airflow's series of the chosen installations."""
 
@@ -37,12 +42,14 @@ def grown(counter: str, where: str = "", within: str = AIRFLOW, over: str = "$__
 
     ``increase()`` stretches what it finds to the whole window, and leaves out what happened between the samples of two
     windows: 24 tries were 25, and of the bars of rare events every fifth would be missing. Here the last sample of a
-    window is compared with the last one before it, which may be up to 15 minutes old; a series that is new has grown
-    from 0. A scheduler that starts again has series of its own, so none ever falls.
+    window is compared with the last one before it, which may be up to 15 minutes old; a series that is new, or was away
+    for longer, with its first sample in the window, which of a new one is the 0 that Prometheus puts before it. A
+    scheduler that starts again has series of its own; where it has not (``service.instance.id`` was given to it), the
+    window in which that happens counts nothing.
     """
     found = series(counter, where, within)
-    last = f"last_over_time({found}[{over}])"
-    return f"({last} - (last_over_time({found}[15m] offset {over}) or {last} * 0))"
+    before = f"(last_over_time({found}[15m] offset {over}) or min_over_time({found}[{over}]))"
+    return f"clamp_min(last_over_time({found}[{over}]) - {before}, 0)"
 
 
 def steps(counter: str, where: str = "", within: str = AIRFLOW) -> str:
@@ -71,7 +78,13 @@ def quantile(share: float, histogram: str, labels: str, window: str, where: str 
     return f"histogram_quantile({share}, {by(f'{labels}, le'.lstrip(', '), rate)})"
 
 
-def mean(histogram: str, labels: str, window: str = "$__range", where: str = "") -> str:
-    """Return the mean of one of Airflow's histograms over a window: exact, where quantiles are as coarse as buckets."""
-    summed, count = (f"increase({series(f'{histogram}_{part}', where)}[{window}])" for part in ("sum", "count"))
+def mean(histogram: str, labels: str, where: str = "", *, before: bool = False) -> str:
+    """
+    Return the mean of one of Airflow's histograms in the time range: exact, where quantiles are as coarse as buckets.
+
+    ``before`` is of the two weeks before it: with the range in it, the past would be compared with itself, and a DAG
+    twice as slow for a week be 130 % of it.
+    """
+    window = f"[{PAST}] offset $__range" if before else "[$__range]"
+    summed, count = (f"increase({series(f'{histogram}_{part}', where)}{window})" for part in ("sum", "count"))
     return f"({by(labels, summed)} / ({by(labels, count)} > 0))"

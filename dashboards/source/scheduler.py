@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from source.board import ENVIRONMENT, JOB, Board
 from source.panels import BAD, FAIR, STATES, Column, Look, Query, graph, one, rows
-from source.promql import by, grown, mean, now, or_zero, quantile, series, steps
+from source.promql import DAG, FILE, by, grown, mean, now, or_zero, quantile, series, steps
 
 
 STATE = "airflow_task_instance_state"
-FILE = "job, airflow_dag_file_path"
+POOL = "job, deployment_environment_name, airflow_task_instance_pool"
 PARSE = "airflow_dag_file_parse_duration_seconds"
 QUERIES, CALLS = "airflow_dag_file_parse_db_queries_total", "airflow_dag_file_parse_api_calls_total"
 WINDOW = "$__rate_interval"
@@ -35,7 +35,11 @@ def _facts() -> tuple[object, ...]:
         one(
             "Schedulers",
             "Schedulers that lead, by the gauges of now: one. None: no numbers are new, and Airflow may be down.",
-            Query(or_zero(f"count(count by (instance) ({series('airflow_pool_slots')}))")),
+            Query(
+                or_zero(
+                    f"count(count by (job, deployment_environment_name, instance) ({series('airflow_pool_slots')}))"
+                )
+            ),
             Look(decimals=0, steps=[(1, "green")], base=BAD),
         ),
         one(
@@ -63,7 +67,7 @@ def _facts() -> tuple[object, ...]:
         one(
             "DAGs",
             "DAGs that Airflow has.",
-            Query(or_zero(f"count({now('airflow_dag_info', 'job, airflow_dag_id')})")),
+            Query(or_zero(f"count({now('airflow_dag_info', DAG)})")),
             Look(decimals=0),
         ),
         one(
@@ -83,7 +87,7 @@ def _facts() -> tuple[object, ...]:
 
 
 def _waiting() -> tuple[object, ...]:
-    states = "job, airflow_dag_id, airflow_task_instance_state, airflow_task_instance_pool"
+    states = f"{DAG}, airflow_task_instance_state, airflow_task_instance_pool"
     waiting = 'airflow_task_instance_state=~"queued|scheduled"'
     return (
         graph(
@@ -122,7 +126,7 @@ def _mean(histogram: str) -> str:
 
 
 def _pools() -> tuple[object, ...]:
-    slots = "job, airflow_task_instance_pool, airflow_pool_slot_state"
+    slots = f"{POOL}, airflow_pool_slot_state"
     return (
         rows(
             "Pools",
@@ -154,9 +158,8 @@ def _pools() -> tuple[object, ...]:
 
 def _slots(state: str) -> str:
     """Return a pool's slots in a state; there are none of those that a pool does not count (deferred)."""
-    pool = "job, airflow_task_instance_pool"
-    found = now("airflow_pool_slots", pool, f'airflow_pool_slot_state="{state}"')
-    return found if state == "open" else f"{found} or {now('airflow_pool_slots', pool)} * 0"
+    found = now("airflow_pool_slots", POOL, f'airflow_pool_slot_state="{state}"')
+    return found if state == "open" else f"{found} or {now('airflow_pool_slots', POOL)} * 0"
 
 
 def _files() -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source.board import Variable
+from source.links import trace_search
 from source.promql import by, told
 
 
@@ -19,11 +20,21 @@ SERVICE = Variable(
     "Service in Jaeger",
     several=False,
 )
-NAME = "spark_application_name"
+NAME = "deployment_environment_name, service_name, spark_application_name"
+"""What tells an application from others; the service is Jaeger's."""
 FAILED, CANCELLED = 'spark_outcome="failure"', 'spark_outcome="cancelled"'
 SPILLED = 'spark_spill_medium="disk"'
 SHUFFLE_READ, SHUFFLE_WRITE = (f'spark_io_direction="{way}"' for way in ("read", "write"))
 TASK_TIME, CORE_TIME = "spark_application_task_time_seconds_total", "spark_application_core_time_seconds_total"
+ENVIRONMENT = Variable(
+    "environment", "deployment_environment_name", "spark_application_duration_seconds_count", "Environment"
+)
+TO_APPLICATION = (
+    "Its traces in Jaeger",
+    trace_search("${__field.labels.service_name}", "spark.application ${__field.labels.spark_application_name}"),
+)
+TO_QUERIES = ("Traces with queries, in Jaeger", trace_search("${service}", "spark.sql"))
+TO_BROKEN = ("Queries that failed, in Jaeger", trace_search("${service}", "spark.sql", "spark.sql.result=failed"))
 NONE = "no Spark application ended in the time range."
 STEP = "$__interval"
 

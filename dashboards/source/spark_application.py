@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from source.board import ENVIRONMENT, Board
+from source.board import Board
 from source.links import board_link, trace_search
 from source.panels import BAD, FAIR, STATES, Column, Look, Query, graph, one, rows, traces
 from source.promql import by, or_zero, told
 from source.spark import (
     APPLICATION,
     CORE_TIME,
+    ENVIRONMENT,
     FAILED,
     NAME,
     NONE,
@@ -17,6 +18,9 @@ from source.spark import (
     SPILLED,
     STEP,
     TASK_TIME,
+    TO_APPLICATION,
+    TO_BROKEN,
+    TO_QUERIES,
     per,
     ratio,
 )
@@ -24,7 +28,7 @@ from source.spark import (
 
 TO_TRACES = (
     "Its traces in Jaeger",
-    trace_search("${service}", "spark.application ${__data.fields.Application}"),
+    trace_search("${__data.fields.service_name}", "spark.application ${__data.fields.Application}"),
 )
 TO_STAGES = (
     "Its stages",
@@ -65,38 +69,38 @@ def _facts() -> tuple[object, ...]:
             "Applications",
             "Applications that ended in the time range.",
             Query(or_zero(f"sum({told(count)})")),
-            Look(decimals=0),
+            Look(decimals=0, link=TO_QUERIES),
         ),
         one(
             "Failed",
             "Applications that failed in the time range.",
             Query(or_zero(f"sum({told(count, FAILED)})")),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_BROKEN),
         ),
         one(
             "Failed queries",
             "SQL queries that failed, those before any job (a missing table) among them.",
             Query(or_zero(f"sum({told('spark_sql_duration_seconds_count', FAILED)})")),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_BROKEN),
         ),
         one(
             "Failed stages",
             "Stage attempts that failed; one that was retried and then succeeded counts, too.",
             Query(or_zero(f"sum({told('spark_stage_duration_seconds_count', FAILED)})")),
-            Look(decimals=0, steps=[(1, BAD)]),
+            Look(decimals=0, steps=[(1, BAD)], link=TO_BROKEN),
         ),
         one(
             "Idle cores",
             "Share of the executors' core time in which no task ran.",
             Query(idle),
-            Look("percentunit", 0, [(0.5, FAIR), (0.8, BAD)]),
+            Look("percentunit", 0, [(0.5, FAIR), (0.8, BAD)], link=TO_QUERIES),
             empty=NONE,
         ),
         one(
             "Garbage collection",
             "Share of the tasks' run time that the JVM collected garbage.",
             Query(ratio("spark_stage_gc_time_seconds_total", "spark_stage_run_time_seconds_total")),
-            Look("percentunit", 1, [(0.05, FAIR), (0.1, BAD)]),
+            Look("percentunit", 1, [(0.05, FAIR), (0.1, BAD)], link=TO_QUERIES),
             empty=NONE,
         ),
     )
@@ -109,7 +113,7 @@ def _runs() -> tuple[object, ...]:
             "Applications by outcome",
             "How many applications ended in each interval.",
             [Query(by("spark_outcome", told(count, over=STEP)), "{{spark_outcome}}")],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_QUERIES),
             bars=True,
             colours=STATES,
             empty=NONE,
@@ -118,7 +122,7 @@ def _runs() -> tuple[object, ...]:
             "Duration of applications",
             "Mean of those that ended in each interval.",
             [Query(per("spark_application_duration_seconds"), "{{spark_application_name}}", exemplars=True)],
-            Look("s"),
+            Look("s", link=TO_APPLICATION),
             dots=True,
             empty=NONE,
         ),
@@ -139,7 +143,7 @@ def _work() -> tuple[object, ...]:
                 ),
                 Query(f"sum({told('spark_stage_spill_bytes_total', SPILLED, over=STEP)})", "spilled to disk"),
             ],
-            Look("bytes"),
+            Look("bytes", link=TO_QUERIES),
             bars=True,
             colours={"spilled to disk": "red"},
             span=8,
@@ -158,7 +162,7 @@ def _work() -> tuple[object, ...]:
                     "waiting",
                 ),
             ],
-            Look("s"),
+            Look("s", link=TO_QUERIES),
             bars=True,
             colours={"CPU": "green", "garbage collection": "red", "waiting": "orange"},
             span=8,
@@ -168,7 +172,7 @@ def _work() -> tuple[object, ...]:
             "Tasks by outcome",
             "Task attempts that ended.",
             [Query(by("spark_task_outcome", told("spark_stage_tasks_total", over=STEP)), "{{spark_task_outcome}}")],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_QUERIES),
             bars=True,
             colours=STATES,
             span=8,
@@ -183,7 +187,7 @@ def _applications() -> object:
         "Applications",
         "Each application of the time range. A name leads to its stages, a number of runs to its traces.",
         [
-            Column("Application", label=NAME, link=TO_STAGES),
+            Column("Application", label="spark_application_name", link=TO_STAGES),
             Column("Runs", by(NAME, told(count)), decimals=0, link=TO_TRACES),
             Column(
                 "Failed",

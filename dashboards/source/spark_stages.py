@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from source.board import ENVIRONMENT, Board
+from source.board import Board
 from source.links import trace_search
 from source.panels import BAD, FAIR, Column, Look, Query, graph, levels, rows, traces
 from source.promql import by, told
 from source.spark import (
     APPLICATION,
+    ENVIRONMENT,
     FAILED,
     NAME,
     NONE,
@@ -16,6 +17,7 @@ from source.spark import (
     SHUFFLE_WRITE,
     SPILLED,
     STEP,
+    TO_APPLICATION,
     per,
     ratio,
 )
@@ -53,14 +55,14 @@ def board() -> Board:
 
 def _stage_table() -> object:
     run = "spark_stage_run_time_seconds_total"
-    stage = ("Its stages in Jaeger", trace_search("${service}", "spark.stage"))
+    stage = ("Its stages in Jaeger", trace_search("${__data.fields.service_name}", "spark.stage"))
     skew = f"histogram_quantile(0.95, {by(f'{NAME}, le', told('spark_stage_skew_bucket'))})"
     return rows(
         "Stages by application",
         "All stage attempts of the time range, summed up by application; shares are of the tasks' run time. Skew: the"
         " slowest task over the median one, 95th percentile of the stages.",
         [
-            Column("Application", label=NAME),
+            Column("Application", label="spark_application_name"),
             Column("Stages", by(NAME, told("spark_stage_duration_seconds_count")), decimals=0, link=stage),
             Column(
                 "Failed",
@@ -108,7 +110,7 @@ def _stages() -> tuple[object, ...]:
             "Stage duration",
             "Mean of the stage attempts that ended in each interval. The dots are stages: a click leads to the trace.",
             [Query(per("spark_stage_duration_seconds"), "{{spark_application_name}}", exemplars=True)],
-            Look("s"),
+            Look("s", link=TO_APPLICATION),
             dots=True,
             span=8,
             empty=NONE,
@@ -117,7 +119,7 @@ def _stages() -> tuple[object, ...]:
             "Skew",
             "Slowest task over the median one, mean of the stages of each interval; 1 is even.",
             [Query(per("spark_stage_skew"), "{{spark_application_name}}", exemplars=True)],
-            Look(decimals=1),
+            Look(decimals=1, link=TO_APPLICATION),
             dots=True,
             span=8,
             empty=NONE,
@@ -126,7 +128,7 @@ def _stages() -> tuple[object, ...]:
             "Scheduler delay",
             "What tasks waited for the driver, over their run time: many small tasks, or a driver that is too small.",
             [Query(delay, "{{spark_application_name}}")],
-            Look("percentunit"),
+            Look("percentunit", link=TO_APPLICATION),
             dots=True,
             span=8,
             empty=NONE,
@@ -141,7 +143,7 @@ def _stage_data() -> tuple[object, ...]:
             "Spilled to disk",
             "Bytes that did not fit into memory, in the time range.",
             Query(f"topk(10, {by(NAME, told('spark_stage_spill_bytes_total', SPILLED))})", name),
-            Look("bytes", steps=[(1, FAIR)]),
+            Look("bytes", steps=[(1, FAIR)], link=TO_APPLICATION),
             empty=NONE,
         ),
         levels(
@@ -151,14 +153,14 @@ def _stage_data() -> tuple[object, ...]:
                 f"topk(10, {by(NAME, told('spark_stage_shuffle_bytes_total', SHUFFLE_WRITE))})",
                 name,
             ),
-            Look("bytes"),
+            Look("bytes", link=TO_APPLICATION),
             empty=NONE,
         ),
         levels(
             "Records read",
             "Records that stages read from storage or cache, in the time range.",
             Query(f"topk(10, {by(NAME, told('spark_stage_input_records_total'))})", name),
-            Look(),
+            Look(link=TO_APPLICATION),
             empty=NONE,
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source.board import AIRFLOW, DAG, TASK, Board
+from source.links import trace_search
 from source.panels import BAD, FAIR, STATES, Look, Query, graph, one, traces
 from source.promql import ONCE, PAST, by, grown, mean, or_zero, quantile, steps
 
@@ -11,6 +12,11 @@ THIS = 'airflow_dag_id="$dag",airflow_task_id="$task"'
 TRIES, TIME = "airflow_task_instance_count_total", "airflow_task_instance_duration_seconds"
 QUEUED, RETRIES = "airflow_task_instance_queued_duration_seconds", "airflow_task_instance_retries_total"
 WASTED = "airflow_task_instance_wasted_time_seconds_total"
+TO_TRIES = ("Its tries in Jaeger", trace_search("${service}", "task_instance ${task}", "airflow.dag_id=${dag}"))
+TO_FAILED = (
+    "Those that failed, in Jaeger",
+    trace_search("${service}", "task_instance ${task}", "airflow.dag_id=${dag} airflow.task_instance.state=failed"),
+)
 SUCCEEDED, FAILED = (f'{THIS},airflow_task_instance_state="{state}"' for state in ("success", "failed"))
 
 
@@ -40,39 +46,44 @@ def board() -> Board:
 
 def _facts() -> tuple[object, ...]:
     share = f"sum({grown(TRIES, FAILED)}) / sum({grown(TRIES, THIS)})"
-    slower = f"{mean(TIME, '', where=SUCCEEDED)} / {mean(TIME, '', PAST, SUCCEEDED)}"
+    slower = f"{mean(TIME, '', SUCCEEDED)} / {mean(TIME, '', SUCCEEDED, before=True)}"
     return (
         one(
             "Tries",
             "Tries that ended in the time range.",
             Query(or_zero(f"sum({grown(TRIES, THIS)})")),
-            Look(decimals=0),
+            Look(decimals=0, link=TO_TRIES),
         ),
         one(
             "Failed",
             "Share of the tries that failed.",
             Query(share),
-            Look("percentunit", 1, [(0.01, FAIR), (0.1, BAD)], {"nan": "no tries"}),
+            Look("percentunit", 1, [(0.01, FAIR), (0.1, BAD)], {"nan": "no tries"}, link=TO_FAILED),
         ),
         one(
             "Retries",
             "Tries after the first.",
             Query(or_zero(f"sum({grown(RETRIES, THIS)})")),
-            Look(decimals=0, steps=[(1, FAIR)]),
+            Look(decimals=0, steps=[(1, FAIR)], link=TO_FAILED),
         ),
-        one("Wasted", "Time of tries that failed.", Query(or_zero(f"sum({grown(WASTED, THIS)})")), Look("s", 1)),
+        one(
+            "Wasted",
+            "Time of tries that failed.",
+            Query(or_zero(f"sum({grown(WASTED, THIS)})")),
+            Look("s", 1, link=TO_FAILED),
+        ),
         one(
             "Mean duration",
             "Of the tries that succeeded in the time range.",
-            Query(mean(TIME, "", where=SUCCEEDED)),
-            Look("s", 1),
+            Query(mean(TIME, "", SUCCEEDED)),
+            Look("s", 1, link=TO_TRIES),
             empty="no try succeeded in the time range.",
         ),
         one(
             "Against its past",
             f"That mean over the mean of {PAST}.",
             Query(slower),
-            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], {"nan": "no tries"}),
+            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], {"nan": "no tries"}, link=TO_TRIES),
             empty="no try succeeded in the time range.",
         ),
     )
@@ -84,7 +95,7 @@ def _tries() -> tuple[object, ...]:
             "Tries by state",
             "Tries that reached a final state in each interval.",
             [Query(by("airflow_task_instance_state", steps(TRIES, THIS)), "{{airflow_task_instance_state}}")],
-            Look(decimals=0),
+            Look(decimals=0, link=TO_TRIES),
             bars=True,
             colours=STATES,
             span=8,
@@ -98,7 +109,7 @@ def _tries() -> tuple[object, ...]:
                 Query(quantile(0.5, TIME, "", PAST, SUCCEEDED, ONCE), f"median of {PAST}"),
                 Query(quantile(0.95, TIME, "", PAST, SUCCEEDED, ONCE), f"95 % of {PAST}", exemplars=True),
             ],
-            Look("s"),
+            Look("s", link=TO_TRIES),
             colours={f"median of {PAST}": "text", f"95 % of {PAST}": "orange"},
             span=8,
         ),
@@ -106,7 +117,7 @@ def _tries() -> tuple[object, ...]:
             "Waiting",
             "Mean time from being handed to the executor to the start.",
             [Query(f"sum({steps(f'{QUEUED}_sum', THIS)}) / (sum({steps(f'{QUEUED}_count', THIS)}) > 0)", "queued")],
-            Look("s"),
+            Look("s", link=TO_TRIES),
             colours={"queued": "purple"},
             span=8,
         ),

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import promql
 from support import boards
 from support.backends import ROOT
+from support.prometheus_names import ours, series
 
 
 if TYPE_CHECKING:
@@ -79,6 +81,32 @@ def test_variables_are_there(board: dict[str, Any]) -> None:
     used = {name for text in _texts(board) for name in boards.names(text)}
     assert used <= own
     assert own <= used
+
+
+def test_they_ask_for_what_is_emitted() -> None:
+    """Each name in a query is a series of a metric of ours, of the collector, Prometheus' own, or recorded by a rule."""
+    recorded = {rule.name for rule in promql.rules(sorted((ROOT / "dashboards" / "rules").glob("*.yml")))}
+    known = {name for metric in ours() for name in series(metric)} | recorded | {"up"}
+    asked = {
+        name
+        for _, panel in PANELS
+        for target in panel["targets"]
+        for name in promql.names(re.sub(r"\$\w+", "1m", target.get("expr", "")))
+    }
+    assert {name for name in asked - known if not name.startswith("otelcol_")} == set()
+    assert len(asked) > 50
+
+
+def test_a_number_leads_somewhere() -> None:
+    """Each number of a DAG, a task, an application has a link; Airflow's own health and ours have none to lead to."""
+    without = {
+        f"{board['uid']}/{panel['title']}"
+        for board, panel in PANELS
+        if board["uid"] not in ("dagtrace-scheduler", "dagtrace-self", "dagtrace-data")
+        and "links" not in json.dumps(panel["fieldConfig"])
+        and all(target["datasource"]["uid"] == "prometheus" for target in panel["targets"])
+    }
+    assert without == {"dagtrace-health/Broken DAG files"}
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board["uid"])

@@ -36,7 +36,9 @@ def test_every_panel_has_data(told: Told, uid: str) -> None:
     """
     Each query of each panel finds something, whatever is chosen.
 
-    A panel that says in its description when it is empty may be so for one of the choices, not for all of them.
+    A panel that says in its description when it is empty may be so for one of the choices, not for all of them. What is
+    compared with two weeks before has no past here: it is asked with the present in its place. What is compared with
+    what Prometheus has recorded of five runs at least is not asked: the rules' own tests have that.
     """
     board = BOARDS[uid]
     span = boards.Span(told.began, time.time())
@@ -47,11 +49,16 @@ def test_every_panel_has_data(told: Told, uid: str) -> None:
     for panel in boards.panels(board):
         for number, target in enumerate(panel["targets"]):
             answers = [one[str(panel["id"])][number] for one in found]
+            if USUAL in target.get("expr", ""):
+                continue
             print(f"{board['title']:22} {panel['title']:26} {_sizes(answers):16} {target.get('expr', 'Jaeger')[:100]}")
             enough = any if boards.EMPTY in panel["description"] else all
             if not enough(one["result"] for one in answers):
                 missing.append(f"{panel['title']}: {answers[0].get('expr', target)}")
     assert missing == []
+
+
+USUAL = "airflow_dag:success_seconds:mean14d"
 
 
 def _sizes(answers: list[dict[str, Any]]) -> str:

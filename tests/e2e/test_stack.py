@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,6 +126,40 @@ def test_a_restart_of_the_collector_loses_and_doubles_nothing(tmp_path: Path) ->
             stack.start("otelcol")
         (series,) = prometheus.query("driver_work_total[1h]")
         assert [value for _, value in series["values"]] == ["7", "7"]
+
+
+@pytest.mark.parametrize("file", ["dev.yaml", "gateway.yaml"])
+def test_a_point_that_is_too_old_goes_alone(tmp_path: Path, file: str) -> None:
+    """Yesterday's point, which Prometheus refuses with all that came with it, does not take a live one with it."""
+    with Stack(tmp_path, [file], {name: free_port() for name in PORTS}) as stack:
+        prometheus = Prometheus(stack.urls["prometheus"])
+        both = otlp.total("old.work", 3, hours_ago=20), otlp.total("live.work", 5)
+        request = {"resourceMetrics": [one for asked in both for one in asked["resourceMetrics"]]}
+        otlp.post(stack.urls["otlp"], "metrics", request)
+        until(lambda: prometheus.counted("live_work_total") == {(): 5}, "the live point is in Prometheus", timeout=30)
+        assert prometheus.query("old_work_total[2d]") == []
+
+
+def test_a_full_queue_holds_up_and_loses_nothing(tmp_path: Path) -> None:
+    """With Prometheus away and the queue full, who sends increments waits and is not thanked for what would be lost."""
+    env = {"DAGTRACE_QUEUED_POINTS": "1000"}
+    stack = Stack(tmp_path, ["gateway.yaml"], {name: free_port() for name in PORTS}, env)
+    prometheus = Prometheus(stack.urls["prometheus"])
+    each, taken = 600, 0
+    try:
+        stack.start("otelcol")
+        with suppress(TimeoutError):
+            while taken < 10:
+                otlp.post(stack.urls["otlp"], "metrics", otlp.delta(7, points=each), timeout=4)
+                taken += 1
+                time.sleep(1.2)  # one batch of the lane each
+        stack.start("prometheus")
+        # The one that waited may be among them: its sender does not know.
+        whole = [{(): 7.0 * each * times} for times in (taken, taken + 1)]
+        until(lambda: prometheus.added("driver_work_total") in whole, "all that was taken is in Prometheus", timeout=90)
+    finally:
+        stack.__exit__()
+    assert 0 < taken < 10
 
 
 def test_a_killed_collector_keeps_what_it_took(tmp_path: Path) -> None:

@@ -26,14 +26,26 @@ def span(trace_id: str, name: str, attributes: dict[str, str]) -> dict[str, Any]
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
 
 
-def delta(value: float) -> dict[str, Any]:
-    """Return a request with a process's only point: what it counted in the ten seconds of its life."""
+def delta(value: float, points: int = 1) -> dict[str, Any]:
+    """Return a request of a process: what it counted in the ten seconds of its life; several points are by number."""
     now = time.time_ns()
     number = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
     point = {"startTimeUnixNano": str(now - 10_000_000_000), "timeUnixNano": str(now), **number}
-    data = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
+    made = [{**point, "attributes": _attributes({"number": str(at)}) if at else []} for at in range(points)]
+    data = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": made}
     scope = {"scope": {"name": "user"}, "metrics": [{"name": "driver.work", "sum": data}]}
-    resource = {"attributes": _attributes({"service.name": "driver", "service.instance.id": str(uuid.uuid4())})}
+    own = {"service.instance.id": str(uuid.uuid4()), "k8s.pod.name": f"driver-{uuid.uuid4()}"}
+    resource = {"attributes": _attributes({"service.name": "driver", **own})}
+    return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}
+
+
+def total(name: str, value: int, hours_ago: float = 0) -> dict[str, Any]:
+    """Return a request with a growing counter's only point, as a process that lives long would send."""
+    at = time.time_ns() - int(hours_ago * 3600e9)
+    point = {"startTimeUnixNano": str(at - 10_000_000_000), "timeUnixNano": str(at), "asInt": str(value)}
+    data = {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [point]}
+    scope = {"scope": {"name": "user"}, "metrics": [{"name": name, "sum": data}]}
+    resource = {"attributes": _attributes({"service.name": "lasting", "service.instance.id": str(uuid.uuid4())})}
     return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}
 
 
@@ -41,10 +53,10 @@ def _attributes(pairs: dict[str, str]) -> list[dict[str, Any]]:
     return [{"key": key, "value": {"stringValue": value}} for key, value in pairs.items()]
 
 
-def post(url: str, signal: str, request: dict[str, Any]) -> None:
+def post(url: str, signal: str, request: dict[str, Any], timeout: float = 30) -> None:
     """Send a request as OTLP/JSON; raise where it is refused."""
     posted = urllib.request.Request(
         f"{url}/v1/{signal}", json.dumps(request).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(posted, timeout=30) as answer:
+    with urllib.request.urlopen(posted, timeout=timeout) as answer:
         assert answer.status == 200
