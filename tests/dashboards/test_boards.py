@@ -84,7 +84,7 @@ def test_variables_are_there(board: dict[str, Any]) -> None:
 
 
 def test_they_ask_for_what_is_emitted() -> None:
-    """Each name in a query is a series of a metric of ours, of the collector, Prometheus' own, or recorded by a rule."""
+    """Each name in a query is a series of a metric of ours, the collector's, Prometheus' own, or recorded by a rule."""
     recorded = {rule.name for rule in promql.rules(sorted((ROOT / "dashboards" / "rules").glob("*.yml")))}
     known = {name for metric in ours() for name in series(metric)} | recorded | {"up"}
     asked = {

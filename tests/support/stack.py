@@ -47,6 +47,7 @@ PORTS = {
 """Variables that the files read, and their defaults there."""
 
 PROMETHEUS_FLAGS = (
+    "--storage.tsdb.retention.time=60d",
     "--web.enable-otlp-receiver",
     "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion,otlp-native-delta-ingestion",
 )
