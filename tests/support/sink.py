@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -13,12 +12,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from dagtrace.telemetry.otlp_json import to_line
+from support.loopback import Loopback, Quiet
 
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from typing_extensions import Self
 
 _TYPES: dict[str, Any] = {
     "/v1/traces": ExportTraceServiceRequest,
@@ -27,7 +25,7 @@ _TYPES: dict[str, Any] = {
 }
 
 
-class Sink:
+class Sink(Loopback):
     """An endpoint on loopback; ``requests`` are the export requests it took, by path, as OTLP/JSON."""
 
     def __init__(self, *, silent: bool = False) -> None:
@@ -36,7 +34,7 @@ class Sink:
         sink = self
         self._release = threading.Event()
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if silent:
@@ -54,30 +52,16 @@ class Sink:
                     message = _TYPES[self.path]()
                     message.ParseFromString(body)
                     sink.requests[self.path].append(json.loads(to_line(message)))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.yes()
 
             def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.yes()
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class says so
-                """Keep quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        return self
+        super().__init__(Handler)
 
     def __exit__(self, *exception: object) -> None:
         self._release.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(*exception)
 
     def save_traces(self, path: Path) -> None:
         """Write the traces it took as a local file, so that both are read by the same code."""
