@@ -35,7 +35,7 @@ class Sink(Loopback):
         self._release = threading.Event()
 
         class Handler(Quiet):
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 - the base class calls it
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if silent:
                     sink._release.wait(60)
@@ -54,7 +54,7 @@ class Sink(Loopback):
                     sink.requests[self.path].append(json.loads(to_line(message)))
                 self.yes()
 
-            def do_GET(self) -> None:
+            def do_GET(self) -> None:  # noqa: N802 - the base class calls it
                 self.yes()
 
         super().__init__(Handler)

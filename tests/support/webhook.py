@@ -17,7 +17,7 @@ class Webhook(Loopback):
         hook = self
 
         class Handler(Quiet):
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 - the base class calls it
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 hook.alerts += [(time.time(), alert) for alert in body["alerts"]]
                 self.yes()
