@@ -65,7 +65,8 @@ class TestEveryAlert:
 
     @each
     def test_it_says_how_bad_and_whose(self, alert: promql.Rule) -> None:
-        """Severity is one of four; owner and team come with the DAG, or are said to be nobody's."""
+        """Severity is one of four, it is ours; owner and team come with the DAG, or are said to be nobody's."""
+        assert alert.labels["product"] == "dagtrace"
         severity = alert.labels["severity"]
         default = re.fullmatch(r'\{\{ or \$labels\.severity "(\w+)" \}\}', severity)
         assert (default[1] if default else severity) in SEVERITIES
