@@ -107,14 +107,18 @@ class Firing:
 
 
 def firings(moments: Mapping[Series, Sequence[float]], step: float, hold: float) -> list[Firing]:
-    """Return what fires of an expression that has a value at these moments: held for ``hold`` seconds without a gap."""
+    """
+    Return what fires of an expression that has a value at these moments: held for ``hold`` seconds without a gap.
+
+    A moment stands for all the time until the next that is tried: with a step longer than ``hold``, one alone fires.
+    """
     found: list[Firing] = []
     for labels, times in moments.items():
         since = last = None
         for at in (*times, None):
             if last is not None and since is not None and (at is None or at - last > step * 1.5):
-                if last - since >= hold:
-                    found.append(Firing(labels, since + hold, last))
+                if last - since >= hold or step > hold:
+                    found.append(Firing(labels, min(since + hold, last), last))
                 since = None
             since, last = (at if since is None else since), at
     return sorted(found, key=lambda firing: firing.start)

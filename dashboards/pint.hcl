@@ -9,6 +9,11 @@ checks {
 rule {
   match { kind = "alerting" }
 
+  label "product" {
+    severity = "bug"
+    required = true
+    value    = "dagtrace"
+  }
   label "severity" {
     severity = "bug"
     required = true

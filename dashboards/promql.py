@@ -94,6 +94,8 @@ def inline(expr: str, records: Mapping[str, Rule], resolution: float) -> str:
         inner = f"({inline(rule.expr, records, resolution).strip()}\n)"
         if not found["range"]:
             return inner
+        if ":" in found["range"]:  # it is one already
+            return inner + found["range"].strip()
         step = max(resolution, rule.interval)
         return f"{inner}{found['range'].strip()[:-1]}:{step:g}s]"
 

@@ -96,12 +96,14 @@ def _held_back(url: str) -> set[str]:
     return {alert["labels"]["id"] for alert in alerts if alert["status"]["inhibitedBy"]}
 
 
-AIRFLOW_DOWN = {"id": "down", "alertname": "AirflowDown", "job": "a", "severity": "critical"}
-LATE = {"id": "late", "alertname": "DagRunLate", "job": "a", "airflow_dag_id": "d", "severity": "high"}
+OURS = {"product": "dagtrace"}
+AIRFLOW_DOWN = {**OURS, "id": "down", "alertname": "AirflowDown", "job": "a", "severity": "critical"}
+LATE = {**OURS, "id": "late", "alertname": "DagRunLate", "job": "a", "airflow_dag_id": "d", "severity": "high"}
 ELSEWHERE = {**LATE, "id": "elsewhere", "job": "b"}
-POOL = {"id": "pool", "alertname": "PoolFull", "job": "b", "severity": "medium"}
-COLLECTOR = {"id": "one", "alertname": "CollectorDown", "job": "otelcol", "instance": "c1", "severity": "high"}
-COLLECTORS = {"id": "all", "alertname": "NoCollector", "severity": "critical"}
+POOL = {**OURS, "id": "pool", "alertname": "PoolFull", "job": "b", "severity": "medium"}
+COLLECTOR = {**OURS, "id": "one", "alertname": "CollectorDown", "job": "otelcol", "instance": "c1", "severity": "high"}
+COLLECTORS = {**OURS, "id": "all", "alertname": "NoCollector", "severity": "critical"}
+FOREIGN = {"id": "foreign", "alertname": "DiskFull", "job": "a", "airflow_dag_id": "d", "severity": "critical"}
 
 
 def test_dags_of_an_airflow_that_is_down_are_held_back(running: tuple[str, Told]) -> None:
@@ -126,10 +128,29 @@ def test_one_collector_is_no_reason_all_are(running: tuple[str, Told]) -> None:
     _until(lambda: _held_back(url) == {"down", "late", "elsewhere", "pool", "one"})
 
 
+def test_what_is_not_ours_is_never_held_back(running: tuple[str, Told]) -> None:
+    """Neither without a collector nor without Airflow; nor do alerts of others that have our names hold back ours."""
+    url, _ = running
+    _fire(url, AIRFLOW_DOWN, LATE, FOREIGN, COLLECTORS)
+    _until(lambda: _held_back(url) == {"down", "late"})
+    theirs = {"alertname": "NoCollector", "id": "theirs", "severity": "critical"}
+    _fire(url, {**COLLECTORS, "id": "all"}, endsAt=datetime.now(timezone.utc).isoformat())
+    _fire(url, theirs)
+    _until(lambda: _held_back(url) == {"late"})
+
+
+def test_two_environments_are_two_messages(running: tuple[str, Told]) -> None:
+    """One service name, one DAG, two installations: each is told by itself."""
+    url, told = running
+    _fire(url, *({**LATE, "id": name, "deployment_environment_name": name} for name in ("production", "staging")))
+    _until(lambda: len(told) >= 2)
+    assert [len(message["alerts"]) for _, message in told] == [1, 1]
+
+
 def test_what_belongs_together_is_one_message_and_recovery_is_told(running: tuple[str, Told]) -> None:
     """Two tasks of one DAG in one message, another DAG in another; to the team, the end as the beginning."""
     url, told = running
-    failing = {"alertname": "TaskFailingRepeatedly", "job": "a", "airflow_dag_id": "d", "severity": "medium"}
+    failing = {**OURS, "alertname": "TaskFailingRepeatedly", "job": "a", "airflow_dag_id": "d", "severity": "medium"}
     first, second = ({**failing, "team": "data", "airflow_task_id": name, "id": name} for name in ("t1", "t2"))
     other = {**failing, "airflow_dag_id": "e", "id": "other", "owner": "ann, finance"}
     _fire(url, first, second, other)

@@ -110,6 +110,20 @@ def test_what_does_not_last_does_not_fire(tmp_path: Path, capsys: pytest.Capture
     assert f"Down job=a 1 {at} {at} 11 " in said
 
 
+def test_a_moment_lasts_a_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a step longer than ``for``, one true moment fires for a step; with one as long or shorter it does not."""
+    at = NOW - NOW % HOUR - 5 * HOUR
+    said: dict[str, str] = {}
+    with fake(during((at - MINUTE, at + MINUTE), job="a")) as (url, _):
+        file = rules(tmp_path, hold="3m")
+        for step in ("15m", "3m", "1m"):
+            arguments = ("--prometheus", url, "--since", "1d", "--rules", str(file), "--step", step)
+            said[step] = run(capsys, *arguments)[1]
+    assert f"Down job=a 1 {backtest.when(at)} {backtest.when(at)} 15 " in said["15m"]
+    assert "Down 0 " in said["3m"]
+    assert "Down 0 " in said["1m"]
+
+
 def test_an_alert_that_would_not_have_fired_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is said as 0, not left out."""
     with fake(during()) as (url, _):
@@ -183,6 +197,7 @@ def test_matchers_on_a_recorded_name_are_refused() -> None:
     """An expression in its place could not have them: better said than wrong."""
     record = promql.Rule("a:b", "sum(c)", is_alert=False, interval=0)
     assert promql.inline('"a:b" + a:b[5m] # a:b', {"a:b": record}, 60).split() == ['"a:b"', "+", "(sum(c)", ")[5m:60s]"]
+    assert promql.inline("a:b[1h:5m] offset 1s", {"a:b": record}, 60).split() == ["(sum(c)", ")[1h:5m]", "offset", "1s"]
     with pytest.raises(ValueError, match="a:b is recorded and has matchers"):
         promql.inline('a:b{c="d"}', {"a:b": record}, 60)
 
