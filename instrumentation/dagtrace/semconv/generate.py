@@ -160,7 +160,8 @@ OTLP receiver makes of ours.
   one process; all beyond are one, with the single attribute `otel.metric.overflow=true`, as OpenTelemetry names it:
   the sum over all series stays right. Gauges beyond are left out. Texts are cut at 256 characters.
 * **Whom it concerns.** Owners, tags and team of a DAG are attributes of `airflow.dag.info` alone, which is 1: join it
-  to whatever fires, as below. A tag `team:NAME` makes the team.
+  to whatever fires, as below. A tag `team:NAME` makes the team. Where several Airflows share one Prometheus, `job` and
+  `deployment_environment_name` belong into every `by` and `on`, as the rules in `dashboards/` have it.
 * **Increments.** `airflow.task_instance.errors` comes from processes that live a moment, as deltas. Prometheus keeps
   each as a sample of what was counted since the one before: `sum_over_time()` adds them up, `increase()` would not.
 * **Exemplars.** What is counted or timed of a run or a try has its span with it, where that is sampled: one per series
