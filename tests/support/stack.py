@@ -218,7 +218,9 @@ def main(collector: list[str]) -> str:
     why = backends.missing()
     if why:
         return f"not built yet: {', '.join(why)}. Run `make backends` first (it needs Go)"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both, because a shell that starts something in the background has it ignore the first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with Stack(backends.ROOT / ".cache" / "stack", collector or ("dev.yaml",)) as stack:
             for name, url in stack.urls.items():
