@@ -120,7 +120,7 @@ def _facts() -> tuple[object, ...]:
             f"Mean duration of successful runs in the time range over the mean of {PAST}.",
             Query(slower),
             Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], {"nan": "no runs"}, link=TO_RUNS),
-            empty="no run succeeded in the time range.",
+            empty="no run succeeded in the time range, or none in the two weeks before it.",
         ),
     )
 

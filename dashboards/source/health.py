@@ -225,8 +225,8 @@ def _worst() -> tuple[object, ...]:
             "Slower than their own past",
             f"Mean duration of successful runs in the time range over the mean of {PAST}; 100 % is as ever.",
             Query(f"topk(10, {SLOWER})", name),
-            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], link=BAR_TO_DAG),
-            empty="no run succeeded in the time range.",
+            Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], nothing="Nothing to compare with yet", link=BAR_TO_DAG),
+            empty="no DAG with five runs in the two weeks before has succeeded in the time range.",
         ),
     )
 

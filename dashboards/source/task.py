@@ -84,7 +84,7 @@ def _facts() -> tuple[object, ...]:
             f"That mean over the mean of {PAST}.",
             Query(slower),
             Look("percentunit", 0, [(1.5, FAIR), (2, BAD)], {"nan": "no tries"}, link=TO_TRIES),
-            empty="no try succeeded in the time range.",
+            empty="no try succeeded in the time range, or none in the two weeks before it.",
         ),
     )
 
