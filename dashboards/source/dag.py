@@ -5,21 +5,10 @@ from __future__ import annotations
 from source.board import AIRFLOW, DAG, Board
 from source.health import AGE, LATE
 from source.links import board_link, trace_search
-from source.panels import (
-    BAD,
-    FAIR,
-    STATES,
-    Column,
-    Look,
-    Query,
-    graph,
-    levels,
-    one,
-    rows,
-    traces,
-)
+from source.panels import BAD, FAIR, STATES, Look, Query, graph, levels, one
 from source.promql import AIRFLOW as HERE
 from source.promql import ONCE, PAST, by, grown, mean, now, or_zero, quantile, steps, told
+from source.tables import Column, rows, traces
 
 
 THIS = 'airflow_dag_id="$dag"'
@@ -27,7 +16,7 @@ RUNS, TRIES = "airflow_dag_run_count_total", "airflow_task_instance_count_total"
 RUN_TIME, TRY_TIME = "airflow_dag_run_duration_seconds", "airflow_task_instance_duration_seconds"
 QUEUED = "airflow_task_instance_queued_duration_seconds"
 SUCCEEDED, FAILED = (f'{THIS},airflow_dag_run_state="{state}"' for state in ("success", "failed"))
-TRIED, TRY_FAILED = THIS, f'{THIS},airflow_task_instance_state="failed"'
+TRY_FAILED = f'{THIS},airflow_task_instance_state="failed"'
 TO_TASK = ("The task's board", board_link("dagtrace-task", "environment", "job", dag="${dag}", task="${__value.text}"))
 TO_TRIES = (
     "Its tries in Jaeger",
@@ -139,7 +128,7 @@ def _runs() -> tuple[object, ...]:
         graph(
             "Duration of runs",
             f"Mean of the runs that ended in each interval, against the median and the 95th percentile of {PAST} (as"
-            " coarse as the histogram's buckets). The dots are runs: a click leads to the trace.",
+            " coarse as the histogram's buckets). Exemplars lead to the runs' traces.",
             [
                 Query(lasted, "these runs"),
                 Query(quantile(0.5, RUN_TIME, "", PAST, SUCCEEDED, ONCE), f"median of {PAST}"),
@@ -198,24 +187,24 @@ def _time() -> tuple[object, ...]:
 
 def _tasks() -> object:
     task = "airflow_task_id"
-    slower = f"{mean(TRY_TIME, task, TRIED)} / {mean(TRY_TIME, task, TRIED, before=True)}"
+    slower = f"{mean(TRY_TIME, task, THIS)} / {mean(TRY_TIME, task, THIS, before=True)}"
     return rows(
         "Tasks",
         f"Tries of each task in the time range. Slower: mean duration over the mean of {PAST}. Wasted: time of tries"
         " that failed.",
         [
             Column("Task", label=task, link=TO_TASK),
-            Column("Tries", f"{by(task, grown(TRIES, TRIED))}", decimals=0, link=TO_TRIES),
-            Column("Failed", f"{by(task, grown(TRIES, TRY_FAILED))}", decimals=0, steps=[(1, BAD)], link=TO_TRIES),
+            Column("Tries", by(task, grown(TRIES, THIS)), decimals=0, link=TO_TRIES),
+            Column("Failed", by(task, grown(TRIES, TRY_FAILED)), decimals=0, steps=[(1, BAD)], link=TO_TRIES),
             Column(
                 "Retries",
-                f"{by(task, grown('airflow_task_instance_retries_total', THIS))}",
+                by(task, grown("airflow_task_instance_retries_total", THIS)),
                 decimals=0,
                 steps=[(1, FAIR)],
             ),
-            Column("Mean duration", mean(TRY_TIME, task, TRIED), unit="s", decimals=1),
+            Column("Mean duration", mean(TRY_TIME, task, THIS), unit="s", decimals=1),
             Column("Slower", slower, unit="percentunit", decimals=0, steps=[(1.5, FAIR), (2, BAD)]),
-            Column("Mean queued", mean(QUEUED, task, TRIED), unit="s", decimals=1, steps=[(30, FAIR), (300, BAD)]),
+            Column("Mean queued", mean(QUEUED, task, THIS), unit="s", decimals=1, steps=[(30, FAIR), (300, BAD)]),
             Column(
                 "Wasted", by(task, grown("airflow_task_instance_wasted_time_seconds_total", THIS)), unit="s", decimals=1
             ),

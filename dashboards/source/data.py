@@ -5,17 +5,9 @@ from __future__ import annotations
 from source.board import ENVIRONMENT, JOB, Board, Variable
 from source.health import AGE
 from source.links import trace_search
-from source.panels import (
-    BAD,
-    Column,
-    Look,
-    Query,
-    graph,
-    levels,
-    one,
-    rows,
-)
+from source.panels import BAD, Look, Query, graph, levels, one
 from source.promql import PAST, by, now, or_zero, series, steps, told
+from source.tables import Column, rows
 
 
 DATASET = Variable(
@@ -76,11 +68,11 @@ def _facts() -> tuple[object, ...]:
     )
 
 
-def _last(metric: str, over: str = "$__range") -> str:
+def _last(metric: str) -> str:
     """Return the last write: of two collectors that both tell of it, the one that told last."""
     found = series(metric, WROTE, HERE)
-    newest = f"topk by ({EACH}) (1, max_over_time(timestamp({found})[{over}:5m]))"
-    return by(EACH, f"last_over_time({found}[{over}]) and {newest}", "max")
+    newest = f"topk by ({EACH}) (1, max_over_time(timestamp({found})[$__range:5m]))"
+    return by(EACH, f"last_over_time({found}[$__range]) and {newest}", "max")
 
 
 def _usual(metric: str) -> str:

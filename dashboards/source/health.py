@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from source.board import AIRFLOW, Board
 from source.links import board_link, trace_search
-from source.panels import (
-    BAD,
-    FAIR,
-    STATES,
-    Column,
-    Look,
-    Query,
-    graph,
-    levels,
-    one,
-    rows,
-    traces,
-)
+from source.panels import BAD, FAIR, STATES, Look, Query, graph, levels, one
 from source.promql import AIRFLOW as HERE
 from source.promql import DAG, FILE, PAST, by, grown, mean, now, or_zero, series, steps, told
+from source.tables import Column, rows, traces
 
 
 RUNS = "airflow_dag_run_count_total"
@@ -88,9 +77,7 @@ def board() -> Board:
             "Runs that are running or queued. Queued ones that grow wait for max_active_runs, a pool or a scheduler.",
             [
                 Query(
-                    or_zero(
-                        f"sum({now('airflow_dag_run_active', 'job, airflow_dag_id, airflow_dag_run_state', which)})"
-                    ),
+                    or_zero(f"sum({now('airflow_dag_run_active', DAG, which)})"),
                     state,
                 )
                 for state, which in (("running", OLDEST), ("queued", 'airflow_dag_run_state="queued"'))
@@ -169,8 +156,8 @@ def _dags() -> object:
             Column("Environment", label="deployment_environment_name"),
             Column("Owners", label="airflow_dag_owners"),
             Column("Team", label="airflow_dag_team"),
-            Column("Failed", _info(f"{by(DAG, grown(RUNS, FAILED))}"), decimals=0, steps=[(1, BAD)], link=TO_RUNS),
-            Column("Succeeded", _info(f"{by(DAG, grown(RUNS, SUCCEEDED))}"), decimals=0, link=TO_RUNS),
+            Column("Failed", _info(by(DAG, grown(RUNS, FAILED))), decimals=0, steps=[(1, BAD)], link=TO_RUNS),
+            Column("Succeeded", _info(by(DAG, grown(RUNS, SUCCEEDED))), decimals=0, link=TO_RUNS),
             Column(
                 "Running",
                 _info(RUNNING),

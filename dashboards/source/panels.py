@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as model
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
-
-from source import links
 
 
 with warnings.catch_warnings():  # "Prefer using dashboardv2": not what files can be provisioned with
@@ -28,9 +25,6 @@ if TYPE_CHECKING:
 
 PROMETHEUS = common_models.DataSourceRef(type_val="prometheus", uid="prometheus")
 JAEGER = common_models.DataSourceRef(type_val="jaeger", uid="jaeger")
-
-HIDDEN = ("job", "service_name", "deployment_environment_name")
-"""Labels that tables do not show, and links read; one that is shown is renamed and so stays."""
 
 EMPTY = "Empty when: "
 """What a description says before the reason why a panel may have no data."""
@@ -67,22 +61,6 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table: its values, or a label where ``expression`` is empty."""
-
-    title: str
-    expression: str = ""
-    label: str = ""
-    unit: str = ""
-    decimals: int | None = None
-    steps: Sequence[tuple[float, str]] = ()
-    link: tuple[str, str] = ("", "")
-    """Title and address."""
-    texts: Mapping[str, str] = field(default_factory=dict[str, str])
-    width: int = 0
-
-
-@dataclass(frozen=True)
 class Look:
     """How numbers are shown; ``steps`` are thresholds, a value and the colour from there on."""
 
@@ -101,12 +79,12 @@ def one(title: str, description: str, query: Query, look: Look, *, span: int = 4
     """Return a number."""
     panel = (
         stat.Panel()
-        .with_target(_target(query, "A").instant())
+        .with_target(target(query, "A").instant())
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .graph_mode(common_models.BigValueGraphMode.NONE)
         .color_mode(common_models.BigValueColorMode.VALUE if look.steps else common_models.BigValueColorMode.NONE)
     )
-    return _panel(panel, title, description, look, empty, span, 4)
+    return framed(panel, title, description, look, empty, span, 4)
 
 
 def graph(
@@ -154,10 +132,10 @@ def graph(
         .overrides([])
     )
     for number, query in enumerate(queries):
-        panel.with_target(_target(query, _letter(number)).range().exemplar(query.exemplars))
+        panel.with_target(target(query, letter(number)).range().exemplar(query.exemplars))
     for name, colour in (colours or {}).items():
-        panel.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": colour})])
-    return _panel(panel, title, description, look, empty, span, 8)
+        panel.override_by_name(name, [prop("color", {"mode": "fixed", "fixedColor": colour})])
+    return framed(panel, title, description, look, empty, span, 8)
 
 
 def levels(
@@ -166,7 +144,7 @@ def levels(
     """Return one bar for each series of an instant query."""
     panel = (
         bargauge.Panel()
-        .with_target(_target(query, "A").instant())
+        .with_target(target(query, "A").instant())
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .orientation(common_models.VizOrientation.HORIZONTAL)
         .display_mode(common_models.BarGaugeDisplayMode.BASIC)
@@ -177,70 +155,10 @@ def levels(
         .max_viz_height(32)
         .min(0)
     )
-    return _panel(panel, title, description, look, empty, span, height)
+    return framed(panel, title, description, look, empty, span, height)
 
 
-def rows(
-    title: str,
-    description: str,
-    columns: Sequence[Column],
-    *,
-    sort: str,
-    span: int = 24,
-    height: int = 9,
-    empty: str = "",
-    nothing: str = "",
-) -> table.Panel:
-    """Return a table: one row for each combination of labels, one column for each expression, the worst first."""
-    panel = (
-        table.Panel()
-        .min_width(70)
-        .show_header(show_header=True)
-        .sort_by([common.TableSortByFieldState().display_name(sort).desc(desc=True)])
-    )
-    names = {"Time": ""}
-    asked = [column for column in columns if column.expression]
-    for number, column in enumerate(asked):
-        letter = _letter(number)
-        panel.with_target(_target(Query(column.expression), letter).instant().format(PromQueryFormat.TABLE))
-        names[f"Value #{letter}" if len(asked) > 1 else "Value"] = column.title
-    names.update({column.label: column.title for column in columns if column.label})
-    title_of = {title: name for name, title in names.items()}
-    if len(asked) > 1:
-        panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
-    organize = {
-        "excludeByName": {"Time": True},
-        "indexByName": {title_of[column.title]: number for number, column in enumerate(columns)},
-        "renameByName": {name: shown for name, shown in names.items() if shown},
-    }
-    panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=organize))
-    for label in HIDDEN:
-        panel.override_by_name(
-            label, [_property("custom.hidden", value=True), _property("custom.hideFrom.viz", value=True)]
-        )
-    for column in columns:
-        if properties := _properties(column):
-            panel.override_by_name(column.title, properties)
-    return _panel(panel, title, description, Look(nothing=nothing), empty, span, height)
-
-
-def traces(
-    title: str,
-    description: str,
-    service: str,
-    operation: str,
-    tags: str = "",
-    *,
-    span: int = 24,
-    empty: str = "",
-) -> table.Panel:
-    """Return the traces that Jaeger finds, the newest first, each with a link to itself."""
-    search: Any = _JaegerSearch(service, operation, tags)
-    panel = table.Panel().with_target(search).show_header(show_header=True)
-    return _panel(panel, title, description, Look(nothing="No such trace"), empty, span, 8, JAEGER)
-
-
-def _panel(
+def framed(
     panel: AnyPanel,
     title: str,
     description: str,
@@ -250,9 +168,10 @@ def _panel(
     height: int,
     source: common_models.DataSourceRef = PROMETHEUS,
 ) -> AnyPanel:
+    """Give a panel what all have: title, description, size, unit, thresholds, link."""
     said = f"{description}\n\n{EMPTY}{empty}" if empty else description
     panel.title(title).description(said).datasource(source).span(span).height(height)
-    panel.unit(look.unit).mappings(_mappings(look.texts)).thresholds(_thresholds(look.steps, look.base))
+    panel.unit(look.unit).mappings(mappings(look.texts)).thresholds(thresholds(look.steps, look.base))
     if look.decimals is not None:
         panel.decimals(look.decimals)
     if look.nothing:
@@ -263,7 +182,8 @@ def _panel(
     return panel
 
 
-def _letter(number: int) -> str:
+def letter(number: int) -> str:
+    """Return the reference of a query: A, B, C."""
     return chr(ord("A") + number)
 
 
@@ -276,18 +196,20 @@ _SHOWN = {
 _DESCENDING = common_models.SortOrder.DESCENDING
 
 
-def _target(query: Query, letter: str) -> prometheus.Dataquery:
+def target(query: Query, letter: str) -> prometheus.Dataquery:
+    """Return a query of Prometheus."""
     made = prometheus.Dataquery().ref_id(letter).expr(query.expression).datasource(PROMETHEUS)
     return made.legend_format(query.name or "__auto")
 
 
-def _thresholds(steps: Sequence[tuple[float, str]], base: str) -> Any:
+def thresholds(steps: Sequence[tuple[float, str]], base: str) -> Any:
+    """Return thresholds; without any, numbers are plain."""
     made = [model.Threshold(value=None, color=base if steps else PLAIN)]
     made += [model.Threshold(value=value, color=colour) for value, colour in steps]
     return builders.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 
 
-def _mappings(texts: Mapping[str, str]) -> list[Any]:
+def mappings(texts: Mapping[str, str]) -> list[Any]:
     """Return what is shown in place of some values; ``nan`` stands for a division by nothing."""
     found: list[Any] = []
     for value, text in texts.items():
@@ -300,26 +222,9 @@ def _mappings(texts: Mapping[str, str]) -> list[Any]:
     return found
 
 
-def _property(name: str, value: object) -> model.DynamicConfigValue:
+def prop(name: str, value: object) -> model.DynamicConfigValue:
+    """Return one property of an override."""
     return model.DynamicConfigValue(id_val=name, value=value)
-
-
-def _properties(column: Column) -> list[model.DynamicConfigValue]:
-    found: list[model.DynamicConfigValue] = []
-    if column.unit:
-        found.append(_property("unit", column.unit))
-    if column.decimals is not None:
-        found.append(_property("decimals", column.decimals))
-    if column.width:
-        found.append(_property("custom.width", column.width))
-    if column.texts:
-        found.append(_property("mappings", _mappings(column.texts)))
-    if column.steps:
-        found.append(_property("thresholds", _thresholds(column.steps, GOOD).build()))
-        found.append(_property("custom.cellOptions", {"type": "color-text"}))
-    if column.link[1]:
-        found.append(_property("links", [{"title": column.link[0], "url": column.link[1], "targetBlank": False}]))
-    return found
 
 
 @dataclass
@@ -331,18 +236,3 @@ class _Link:
 
     def build(self) -> dict[str, object]:
         return {"title": self.title, "url": self.url, "targetBlank": False}
-
-
-@dataclass
-class _JaegerSearch:
-    """A query of Grafana's Jaeger data source, for which the SDK has no builder."""
-
-    service: str
-    operation: str
-    tags: str
-
-    def build(self) -> _JaegerSearch:
-        return self
-
-    def to_json(self) -> dict[str, object]:
-        return links.search(self.service, self.operation, self.tags)

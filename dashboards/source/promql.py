@@ -62,9 +62,9 @@ def told(increments: str, where: str = "", within: str = SPARK, over: str = "$__
     return f"sum_over_time({series(increments, where, within)}[{over}])"
 
 
-def now(gauge: str, labels: str, where: str = "", how: str = "max") -> str:
+def now(gauge: str, labels: str, where: str = "") -> str:
     """Return a gauge's level; of two schedulers that both have one, while the lead changes, the greater."""
-    return by(labels, series(gauge, where), how)
+    return by(labels, series(gauge, where), "max")
 
 
 def or_zero(expression: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from source.board import ENVIRONMENT, JOB, Board
-from source.panels import BAD, FAIR, STATES, Column, Look, Query, graph, one, rows
+from source.panels import BAD, FAIR, STATES, Look, Query, graph, one
 from source.promql import DAG, FILE, by, grown, mean, now, or_zero, quantile, series, steps
+from source.tables import Column, rows
 
 
 STATE = "airflow_task_instance_state"

@@ -22,7 +22,7 @@ SERVICE = Variable(
 )
 NAME = "deployment_environment_name, service_name, spark_application_name"
 """What tells an application from others; the service is Jaeger's."""
-FAILED, CANCELLED = 'spark_outcome="failure"', 'spark_outcome="cancelled"'
+FAILED = 'spark_outcome="failure"'
 SPILLED = 'spark_spill_medium="disk"'
 SHUFFLE_READ, SHUFFLE_WRITE = (f'spark_io_direction="{way}"' for way in ("read", "write"))
 TASK_TIME, CORE_TIME = "spark_application_task_time_seconds_total", "spark_application_core_time_seconds_total"
@@ -42,6 +42,15 @@ STEP = "$__interval"
 def ratio(part: str, whole: str, labels: str = "", over: str = "$__range") -> str:
     """Return a share of sums; what never was is no share of anything."""
     return f"{by(labels, told(part, over=over))} / ({by(labels, told(whole, over=over))} > 0)"
+
+
+def high(what: str) -> str:
+    """
+    Return the 95th percentile of a histogram by application, as coarse as its buckets.
+
+    Prometheus keeps exemplars with the buckets, and so a graph has those of this query, not those of a mean.
+    """
+    return f"histogram_quantile(0.95, {by(f'{NAME}, le', told(f'{what}_bucket', over=STEP))})"
 
 
 def per(what: str, over: str = STEP) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from source.board import Board
 from source.links import board_link, trace_search
-from source.panels import BAD, FAIR, STATES, Column, Look, Query, graph, one, rows, traces
+from source.panels import BAD, FAIR, STATES, Look, Query, graph, one
 from source.promql import by, or_zero, told
 from source.spark import (
     APPLICATION,
@@ -21,9 +21,11 @@ from source.spark import (
     TO_APPLICATION,
     TO_BROKEN,
     TO_QUERIES,
+    high,
     per,
     ratio,
 )
+from source.tables import Column, rows, traces
 
 
 TO_TRACES = (
@@ -120,8 +122,11 @@ def _runs() -> tuple[object, ...]:
         ),
         graph(
             "Duration of applications",
-            "Mean of those that ended in each interval.",
-            [Query(per("spark_application_duration_seconds"), "{{spark_application_name}}", exemplars=True)],
+            "Mean of those that ended in each interval, and the 95th percentile, with whose exemplars come the traces.",
+            [
+                Query(per("spark_application_duration_seconds"), "{{spark_application_name}}"),
+                Query(high("spark_application_duration_seconds"), "{{spark_application_name}}, 95 %", exemplars=True),
+            ],
             Look("s", link=TO_APPLICATION),
             dots=True,
             empty=NONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from source.board import Board
 from source.links import trace_search
-from source.panels import BAD, FAIR, Column, Look, Query, graph, levels, rows, traces
+from source.panels import BAD, FAIR, Look, Query, graph, levels
 from source.promql import by, told
 from source.spark import (
     APPLICATION,
@@ -18,9 +18,11 @@ from source.spark import (
     SPILLED,
     STEP,
     TO_APPLICATION,
+    high,
     per,
     ratio,
 )
+from source.tables import Column, rows, traces
 
 
 def board() -> Board:
@@ -108,8 +110,12 @@ def _stages() -> tuple[object, ...]:
     return (
         graph(
             "Stage duration",
-            "Mean of the stage attempts that ended in each interval. The dots are stages: a click leads to the trace.",
-            [Query(per("spark_stage_duration_seconds"), "{{spark_application_name}}", exemplars=True)],
+            "Mean of the stage attempts that ended in each interval, and the 95th percentile, with whose exemplars come"
+            " the traces.",
+            [
+                Query(per("spark_stage_duration_seconds"), "{{spark_application_name}}"),
+                Query(high("spark_stage_duration_seconds"), "{{spark_application_name}}, 95 %", exemplars=True),
+            ],
             Look("s", link=TO_APPLICATION),
             dots=True,
             span=8,
@@ -118,7 +124,7 @@ def _stages() -> tuple[object, ...]:
         graph(
             "Skew",
             "Slowest task over the median one, mean of the stages of each interval; 1 is even.",
-            [Query(per("spark_stage_skew"), "{{spark_application_name}}", exemplars=True)],
+            [Query(per("spark_stage_skew"), "{{spark_application_name}}")],
             Look(decimals=1, link=TO_APPLICATION),
             dots=True,
             span=8,

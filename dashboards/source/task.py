@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from source.board import AIRFLOW, DAG, TASK, Board
 from source.links import trace_search
-from source.panels import BAD, FAIR, STATES, Look, Query, graph, one, traces
+from source.panels import BAD, FAIR, STATES, Look, Query, graph, one
 from source.promql import ONCE, PAST, by, grown, mean, or_zero, quantile, steps
+from source.tables import traces
 
 
 THIS = 'airflow_dag_id="$dag",airflow_task_id="$task"'
@@ -102,8 +103,8 @@ def _tries() -> tuple[object, ...]:
         ),
         graph(
             "Duration",
-            f"Mean of the tries that ended in each interval, against median and 95th percentile of {PAST}. The dots are"
-            " tries: a click leads to the trace.",
+            f"Mean of the tries that ended in each interval, against median and 95th percentile of {PAST}. Exemplars"
+            " lead to their traces.",
             [
                 Query(f"sum({steps(f'{TIME}_sum', THIS)}) / (sum({steps(f'{TIME}_count', THIS)}) > 0)", "these tries"),
                 Query(quantile(0.5, TIME, "", PAST, SUCCEEDED, ONCE), f"median of {PAST}"),

@@ -65,6 +65,22 @@ def _sizes(answers: list[dict[str, Any]]) -> str:
     return " ".join(str(len(one["result"])) for one in answers)
 
 
+def test_exemplars_come_with_the_graphs(told: Told) -> None:
+    """Each query that asks for exemplars gets some, by the question that Grafana asks with it; each names a trace."""
+    asked = 0
+    for uid, board in BOARDS.items():
+        span = boards.Span(told.began, time.time())
+        found = boards.answers(board, told.prometheus, told.jaeger, span, SHOWN.get(uid, ({},))[0])
+        for panel in boards.panels(board):
+            for target, answer in zip(panel["targets"], found[str(panel["id"])], strict=True):
+                if target.get("exemplar"):
+                    asked += 1
+                    exemplars = told.prometheus.exemplars(answer["expr"], span.start, span.end)
+                    assert exemplars, f"{uid}: {panel['title']}"
+                    assert all(told.jaeger.trace(one["labels"]["trace_id"]) for one in exemplars[:3]), panel["title"]
+    assert asked == 4
+
+
 def test_numbers_on_the_boards_are_the_databases(told: Told) -> None:
     """The bars of the DAG's board add up to the database's runs and tries, and its table says the same of each task."""
     board = BOARDS["dagtrace-dag"]
